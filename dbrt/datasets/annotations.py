@@ -1,4 +1,4 @@
-"""Annotation files: reading their text, pairing them with pictures, and saying where they are wrong."""
+"""Annotation files: reading their text, pairing them with pictures, naming the faulty line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Picture headers: the kind, size and sample type that a file claims, before anything is decoded.
 
-Written from the formats' specifications: PNG (ISO/IEC 15948), JPEG (ITU-T T.81), GIF89a, BMP (Windows
-bitmap headers), WebP (RFC 9649), TIFF 6.0, AVIF (the `ispe` box of ISO/IEC 23008-12), PNM (netpbm).
+Written from the formats' specifications: PNG (ISO/IEC 15948), JPEG (ITU-T T.81), GIF89a, BMP
+(Windows bitmap headers), WebP (RFC 9649), TIFF 6.0 and BigTIFF, AVIF (the `ispe` box of
+ISO/IEC 23008-12), PNM (netpbm).
 """
 
 from __future__ import annotations

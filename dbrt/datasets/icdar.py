@@ -1,7 +1,7 @@
 """ICDAR 2015 annotations: eight numbers and a transcription a line.
 
-D. Karatzas et al., "ICDAR 2015 competition on Robust Reading", ICDAR 2015, challenge 4. The same form is used
-by many other sets, and by dbrt's own generator.
+D. Karatzas et al., "ICDAR 2015 competition on Robust Reading", ICDAR 2015, challenge 4. The same
+form is used by many other sets, and by dbrt's own generator.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures from files: the one way in which dbrt reads them, for detection, training and evaluation."""
+"""Pictures from files: the one way in which detection, training and evaluation read them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dbrt.errors import InputError
 
 # A decoder allocates what the header claims: 200 megapixels are 600 MB as BGR.
 MAX_PIXELS = 200_000_000
+
+_OPTIONAL_KINDS = frozenset({"AVIF", "WebP", "GIF", "TIFF"})  # a build of OpenCV may lack these
 
 Frame = NDArray[np.uint8]  # (H, W, 3) BGR
 
@@ -39,7 +41,8 @@ def read_picture(path: str | Path) -> Frame:
             f"{path}: not enough memory for {header.width}x{header.height} pixels"
         ) from None
     if frame is None:
-        raise InputError(f"{path}: this {header.kind} file is damaged or cut: get it again")
+        hint = ", or this OpenCV has no decoder for it" if header.kind in _OPTIONAL_KINDS else ""
+        raise InputError(f"{path}: this {header.kind} file is damaged or cut{hint}")
     return np.ascontiguousarray(frame, np.uint8)
 
 
