@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dbrt.engine.spec import EngineSpec, check_shape, check_size, shape_for_frame
+from dbrt.errors import EngineError, UsageError
+
+SPEC = EngineSpec(
+    model_name="dbrt-lite",
+    model_sha256="ab" * 32,
+    shape=(416, 736),
+    batch=1,
+    precision="bf16",
+    runner="openvino",
+    runner_version="2026.4.1",
+    target="x86_64",
+    graph_version=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model_name", "other"),
+        ("model_sha256", "cd" * 32),
+        ("shape", (736, 416)),
+        ("batch", 2),
+        ("precision", "fp32"),
+        ("runner", "onnxruntime"),
+        ("runner_version", "2026.4.2"),
+        ("target", "aarch64"),
+        ("graph_version", 2),
+        ("threshold_head", True),
+        ("streams", 2),
+    ],
+)
+def test_every_field_changes_the_digest_and_is_named(field: str, value: Any) -> None:
+    other = replace(SPEC, **{field: value})
+    assert other.digest != SPEC.digest
+    assert SPEC.difference(other).startswith(field.replace("_", " "))
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    assert SPEC.digest[:8] == "809c08b2"
+
+
+def test_the_file_name_is_the_architectures() -> None:
+    assert SPEC.file_name == f"dbrt-lite-416x736-bf16-openvino-{SPEC.digest[:8]}.engine"
+
+
+def test_a_spec_survives_its_json() -> None:
+    assert EngineSpec.from_dict(SPEC.to_dict()) == SPEC
+    assert SPEC.difference(SPEC) == ""
+
+
+@pytest.mark.parametrize("data", [{}, {"shape": [1]}, {**SPEC.to_dict(), "more": 1}])
+def test_what_is_no_spec_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match="sidecar"):
+        EngineSpec.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("spec", "option"),
+    [(SPEC, "--shape 416x736"), (replace(SPEC, shape=(736, 736)), "--size 736")],
+)
+def test_the_build_command_names_the_shape(spec: EngineSpec, option: str) -> None:
+    assert option in spec.build_command
+
+
+@pytest.mark.parametrize("size", [64, 320, 736, 4096])
+def test_valid_sizes_pass(size: int) -> None:
+    assert check_size(size) == size
+
+
+@pytest.mark.parametrize(
+    ("size", "nearest"),
+    [
+        (700, "take 672 or 704"),
+        (65, "take 64 or 96"),
+        (63, "take 64"),
+        (0, "take 64"),
+        (-32, "take 64"),
+        (4095, "take 4064 or 4096"),
+        (9999, "take 4096"),
+    ],
+)
+def test_a_bad_size_is_answered_with_the_nearest(size: int, nearest: str) -> None:
+    with pytest.raises(UsageError, match=f"{nearest}$"):
+        check_size(size)
+
+
+def test_a_bad_shape_names_the_side() -> None:
+    assert check_shape((32, 4096)) == (32, 4096)
+    with pytest.raises(UsageError, match="width 100 "):
+        check_shape((64, 100))
+
+
+@pytest.mark.parametrize(
+    ("size", "height", "width", "shape"),
+    [
+        (736, 720, 1280, (416, 736)),
+        (736, 1280, 720, (736, 416)),
+        (736, 736, 736, (736, 736)),
+        (512, 1080, 1920, (288, 512)),
+        (320, 1, 4000, (32, 320)),
+        (64, 1, 1, (64, 64)),
+        (736, 737, 736, (736, 736)),
+    ],
+)
+def test_the_shape_for_a_frame_is_the_scaled_frame_rounded_up(
+    size: int, height: int, width: int, shape: tuple[int, int]
+) -> None:
+    assert shape_for_frame(size, height, width) == shape
+
+
+def test_a_frame_without_pixels_has_no_shape() -> None:
+    with pytest.raises(UsageError, match="0x5"):
+        shape_for_frame(736, 5, 0)
