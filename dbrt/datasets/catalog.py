@@ -3,67 +3,98 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dbrt.datasets.annotations import pair
+from dbrt.datasets.ctw import read_ctw
 from dbrt.datasets.icdar import read_icdar
+from dbrt.datasets.msra import read_msra
 from dbrt.datasets.sample import Dataset, Word
+from dbrt.datasets.totaltext import read_total_text
 from dbrt.errors import InputError, UsageError
+
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """One way in which a split lies on disk, relative to the data set's folder.
+    """One way in which a data set lies on disk, relative to its own folder.
 
-    pictures, annotations  folders by split
-    names                  the annotation's possible file names, `{stem}` stands for the picture's
+    pictures     folder, with `{split}` (train) and `{Split}` (Train)
+    annotations  likewise
+    names        the annotation's possible file names, with `{stem}` for the picture's
+    split        the one split that lies so, or None for all
     """
 
-    pictures: Mapping[str, str]
-    annotations: Mapping[str, str]
+    pictures: str
+    annotations: str
     names: tuple[str, ...]
+    split: str | None = None
 
 
 @dataclass(frozen=True)
 class _Format:
-    """A data set: its folder's possible names, its layouts, and the reader of one annotation."""
+    """A data set: its folder's possible names, its layouts, and the reader of one annotation.
+
+    The first layout is dbrt's own, the others are those of the published archives.
+    """
 
     folders: tuple[str, ...]
     layouts: tuple[_Layout, ...]
     read: Callable[[Path], list[Word]]
 
 
-_SPLITS = ("train", "test")
-
-
-def _plain(*names: str) -> _Layout:
-    """SPLIT/images and SPLIT/gts: dbrt's own layout, which every data set may have."""
-    return _Layout(
-        {split: f"{split}/images" for split in _SPLITS},
-        {split: f"{split}/gts" for split in _SPLITS},
-        names,
-    )
-
+_IMAGES, _GTS = "{split}/images", "{split}/gts"
+_TOTAL_TEXT = ("poly_gt_{stem}.txt", "gt_{stem}.txt", "{stem}.txt", "poly_gt_{stem}.mat")
 
 _FORMATS: dict[str, _Format] = {
     "icdar2015": _Format(
-        ("icdar2015",),
+        ("icdar2015", "ICDAR2015"),
         (
-            _plain("gt_{stem}.txt"),
+            _Layout(_IMAGES, _GTS, ("gt_{stem}.txt",)),
             _Layout(
-                {"train": "ch4_training_images", "test": "ch4_test_images"},
-                {
-                    "train": "ch4_training_localization_transcription_gt",
-                    "test": "Challenge4_Test_Task1_GT",
-                },
+                "ch4_training_images",
+                "ch4_training_localization_transcription_gt",
                 ("gt_{stem}.txt",),
+                "train",
             ),
+            _Layout("ch4_test_images", "Challenge4_Test_Task1_GT", ("gt_{stem}.txt",), "test"),
         ),
         read_icdar,
     ),
+    "msra-td500": _Format(
+        ("msra-td500", "MSRA-TD500"),
+        (
+            _Layout(_IMAGES, _GTS, ("{stem}.gt", "{stem}.GT")),
+            _Layout("{split}", "{split}", ("{stem}.gt", "{stem}.GT")),
+        ),
+        read_msra,
+    ),
+    "ctw1500": _Format(
+        ("ctw1500", "CTW1500", "ctw-1500"),
+        (
+            _Layout(_IMAGES, _GTS, ("{stem}.txt", "{stem}.xml")),
+            _Layout("{split}/text_image", "{split}/text_label_curve", ("{stem}.txt",)),
+            _Layout("train_images", "ctw1500_train_labels", ("{stem}.xml",), "train"),
+            _Layout("test_images", "gt_ctw1500", ("000{stem}.txt", "{stem}.txt"), "test"),
+        ),
+        read_ctw,
+    ),
+    "total-text": _Format(
+        ("total-text", "Total-Text", "totaltext"),
+        (
+            _Layout(_IMAGES, _GTS, _TOTAL_TEXT),
+            _Layout("Images/{Split}", "Groundtruth/Polygon/{Split}", _TOTAL_TEXT),
+            _Layout("Images/{Split}", "txt_format/{Split}", _TOTAL_TEXT),
+            _Layout("Images/{Split}", "gt/{Split}", _TOTAL_TEXT),
+        ),
+        read_total_text,
+    ),
 }
+
+_FOLDER = _Format(("",), (_Layout("images", "gts", ("gt_{stem}.txt",)),), read_icdar)
 
 NAMES: tuple[str, ...] = (*_FORMATS, "folder")
 
@@ -79,6 +110,8 @@ def open_dataset(name: str, split: str | None = None, root: str | Path | None = 
     """
     if name not in NAMES:
         raise UsageError(f"no data set {name!r}: choose from {', '.join(NAMES)}")
+    if name != "folder" and split not in SPLITS:
+        raise UsageError(f"no split {split!r} of {name}: choose from {', '.join(SPLITS)}")
     root = root if root is not None else os.environ.get("DBRT_DATA") or None
     if root is None:
         raise InputError(
@@ -87,28 +120,30 @@ def open_dataset(name: str, split: str | None = None, root: str | Path | None = 
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; data sets are looked for there")
+    form = _FORMATS.get(name, _FOLDER)
     if name == "folder":
-        base = root / split if split else root
-        return Dataset(
-            name, split, pair(base / "images", base / "gts", ("gt_{stem}.txt",), read_icdar)
-        )
-    if split not in _SPLITS:
-        raise UsageError(f"no split {split!r} of {name}: choose from {', '.join(_SPLITS)}")
-    pictures, annotations, names = _find(name, split, root)
-    return Dataset(name, split, pair(pictures, annotations, names, _FORMATS[name].read))
+        bases = [root / (split or "")]
+    else:
+        bases = [*(root / folder for folder in form.folders), root]
+    pictures, annotations, names = _find(name, form.layouts, split, bases)
+    return Dataset(name, split, pair(pictures, annotations, names, form.read))
 
 
-def _find(name: str, split: str, root: Path) -> tuple[Path, Path, tuple[str, ...]]:
+def _find(
+    name: str, layouts: tuple[_Layout, ...], split: str | None, bases: list[Path]
+) -> tuple[Path, Path, tuple[str, ...]]:
     """Return the pictures' and the annotations' folder, and the annotations' names."""
-    form = _FORMATS[name]
-    bases = [*(root / folder for folder in form.folders), root]
+    words = {"split": split or "", "Split": (split or "").capitalize()}
+    fitting = [layout for layout in layouts if layout.split in {None, split}]
     for base in bases:
-        for layout in form.layouts:
-            pictures, annotations = base / layout.pictures[split], base / layout.annotations[split]
+        for layout in fitting:
+            pictures = base / layout.pictures.format(**words)
+            annotations = base / layout.annotations.format(**words)
             if pictures.is_dir() and annotations.is_dir():
                 return pictures, annotations, layout.names
-    expected = bases[0] / form.layouts[0].pictures[split]
+    what = f"{name} {split}" if split else "labelled pictures"
     raise InputError(
-        f"{root}: holds no {name} {split}: put pictures under {expected} "
-        f"and annotations under {expected.parent / 'gts'}"
+        f"{bases[-1]}: holds no {what}: put the pictures under "
+        f"{bases[0] / fitting[0].pictures.format(**words)} and the annotations under "
+        f"{bases[0] / fitting[0].annotations.format(**words)}"
     )
