@@ -6,7 +6,7 @@
 | click.UsageError | 2 | click's message and which --help to read |
 | KeyboardInterrupt, click.Abort | 130 | stopped |
 | SIGTERM | 143 | stopped |
-| BrokenPipeError: the reader of standard output has gone, as in `dbrt detect ... \\| head` | 141 | none |
+| BrokenPipeError: the reader of standard output has gone, as with `head` | 141 | none |
 | OSError: the disk is full | 7 | which file |
 | anything else | 1 | a bug, and where to report it |
 """
@@ -56,31 +56,47 @@ def sigterm_as_exception() -> Iterator[None]:
 
 def exit_code_and_line(exc: BaseException) -> tuple[int, str]:
     """Return the exit code of `exc` and its line for standard error ("" where it needs none)."""
+    code, text = _stopped(exc) or _expected(exc) or (BUG, _bug(exc))
+    if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+        return code, text  # the whole help
+    return code, " ".join(f"dbrt: {text}".split()) if text else ""
+
+
+def _stopped(exc: BaseException) -> tuple[int, str] | None:
+    """Return the code and text of what somebody outside ended."""
     if isinstance(exc, BrokenPipeError):
         _discard_stdout()
         return PIPE_CLOSED, ""
+    if isinstance(exc, TerminatedError):
+        return TERMINATED, "stopped"
+    if isinstance(exc, KeyboardInterrupt | click.Abort):
+        return INTERRUPTED, "stopped"
+    return None
+
+
+def _expected(exc: BaseException) -> tuple[int, str] | None:
+    """Return the code and text of what the user can mend."""
+    if isinstance(exc, DbrtError):
+        return exc.exit_code, str(exc)
+    if isinstance(exc, click.ClickException):
+        return exc.exit_code, _usage(exc)
     if isinstance(exc, OSError) and exc.errno in DISK_FULL:
         if not exc.filename:
             _discard_stdout()
         where = exc.filename or "the output"
-        return OutputError.exit_code, (
-            f"dbrt: {where} can't be written, the disk is full: free some space or write elsewhere"
-        )
-    if isinstance(exc, DbrtError):
-        return exc.exit_code, _one_line(f"dbrt: {exc}")
-    if isinstance(exc, click.exceptions.NoArgsIsHelpError):
-        return exc.exit_code, exc.format_message()
-    if isinstance(exc, click.ClickException):
-        return exc.exit_code, _one_line(f"dbrt: {_usage(exc)}")
-    if isinstance(exc, TerminatedError):
-        return TERMINATED, "dbrt: stopped"
-    if isinstance(exc, KeyboardInterrupt | click.Abort):
-        return INTERRUPTED, "dbrt: stopped"
-    return BUG, _one_line(f"dbrt: this is a bug: {type(exc).__name__}: {exc}; {REPORT}")
+        text = f"{where} can't be written, the disk is full: free some space or write elsewhere"
+        return OutputError.exit_code, text
+    return None
+
+
+def _bug(exc: BaseException) -> str:
+    return f"this is a bug: {type(exc).__name__}: {exc}; {REPORT}"
 
 
 def _usage(exc: click.ClickException) -> str:
     """Click's message as part of a line of ours: no capital, no full stop, and where to read on."""
+    if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+        return exc.format_message()
     if isinstance(exc, click.NoSuchOption):
         near = f"; did you mean {exc.possibilities[0]}?" if exc.possibilities else ""
         message = f"no such option {exc.option_name}{near}"
@@ -91,10 +107,6 @@ def _usage(exc: click.ClickException) -> str:
     if ctx is None:
         return message
     return f"{message}{'' if message.endswith('?') else ';'} see {ctx.command_path} --help"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _discard_stdout() -> None:
