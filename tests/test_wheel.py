@@ -1,0 +1,74 @@
+"""What a user gets who installs dbrt: the wheel holds every part, under the right name, and no more."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAPPED = {
+    "engine": "dbrt/engine",
+    "postproc": "dbrt/postproc",
+    "stream": "dbrt/stream",
+    "train": "dbrt/train",
+    "benchmarks": "dbrt/benchmarks",
+    "dbrt": "dbrt",
+}
+pytestmark = pytest.mark.slow
+
+
+def tracked_files() -> list[Path]:
+    """Return every file and link that git tracks, relative to the root."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("needs git and a checkout")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    paths = [Path(name) for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if (ROOT / path).exists()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Build sdist and wheel from a copy of what git tracks, without a network."""
+    if int(importlib.metadata.version("setuptools").split(".")[0]) < 77:
+        pytest.skip("needs setuptools 77 or later")
+    if not importlib.util.find_spec("build"):
+        pytest.skip("needs the package build")
+    copy, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
+    for path in tracked_files():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, copy / path, follow_symlinks=False)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return zipfile.ZipFile(next(out.glob("*.whl")))
+
+
+def test_the_wheel_holds_every_tracked_file_of_the_parts_and_no_more(wheel):
+    wanted = {
+        MAPPED[path.parts[0]] + "/" + "/".join(path.parts[1:])
+        for path in tracked_files()
+        if path.parts[0] in MAPPED
+        and not (ROOT / path).is_symlink()
+        and path.parts[:2] != ("benchmarks", "results")
+    }
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == wanted
+
+
+def test_the_wheel_has_the_licences_and_readable_requirements(wheel):
+    names = wheel.namelist()
+    folder = next(name for name in names if name.endswith(".dist-info/METADATA")).split("/")[0]
+    licences = ["LICENSE", "NOTICE", "dbrt/models/LICENSE-WEIGHTS.md"]
+    assert [x for x in licences if f"{folder}/licenses/{x}" not in names] == []
+    metadata = wheel.read(f"{folder}/METADATA").decode()
+    requirements = [x for x in metadata.splitlines() if x.startswith("Requires-Dist:")]
+    assert len(requirements) > 20
+    assert [line for line in requirements if "#" in line] == []
