@@ -81,7 +81,7 @@ def test_msra_box_turns_clockwise_about_its_centre(write):
 
 def test_ctw_text_of_32_numbers_is_relative_to_its_box(write):
     (word,) = read_ctw(write(f"100,200,130,213,{joined(OFFSETS)}\n"))
-    np.testing.assert_array_equal(word.polygon, np.array(OFFSETS) + [[100, 200]])
+    np.testing.assert_array_equal(word.polygon, np.add(OFFSETS, (100, 200)))
     assert word.care
 
 
