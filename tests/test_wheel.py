@@ -1,4 +1,4 @@
-"""What a user gets who installs dbrt: the wheel holds every part, under the right name, and no more."""
+"""The wheel holds every part under its right name, the package data, the licences, and no more."""
 
 from __future__ import annotations
 
