@@ -1,0 +1,54 @@
+"""`dbrt train`: train a network on labelled pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dbrt.errors import RunnerError
+
+
+@click.command(
+    epilog="Examples: dbrt train --print-config > my.toml;  dbrt train my.toml --out runs/first"
+)
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="Change a key.")
+@click.option("--print-config", is_flag=True, help="Print the whole configuration and exit.")
+def command(
+    config: Path | None,
+    out: Path | None,
+    resume: bool,
+    settings: tuple[str, ...],
+    print_config: bool,
+) -> None:
+    """Train a DB network as CONFIG (TOML) says; without CONFIG, with the defaults.
+
+    The folder --out gets config.toml, last.npz and best.npz (weights only), log.jsonl, and events for
+    TensorBoard. A run that was stopped goes on with --resume as if it had not been.
+    """
+    from dbrt.train.config import TrainConfig, apply_setting, load_config, to_toml
+
+    if config is None and resume and out is not None:
+        config = out / "config.toml"
+    loaded = TrainConfig() if config is None else load_config(config)
+    for setting in settings:
+        apply_setting(loaded, setting)
+    loaded.check()
+    if print_config:
+        click.echo(to_toml(loaded), nl=False)
+        return
+    if out is None:
+        raise click.UsageError("name the folder of the run: --out runs/NAME")
+    from dbrt.train.trainer import Trainer, default_backend, describe
+
+    default_backend()
+    try:
+        trainer = Trainer(loaded, out, resume=resume)
+    except ModuleNotFoundError as exc:
+        raise RunnerError(f'training needs {exc.name}: pip install "dbrt[train]"') from None
+    click.echo(describe(loaded, trainer.sets), err=True)
+    trainer.run()
+    click.echo(str(out / "last.npz"))

@@ -1,0 +1,76 @@
+"""Optimizers and learning-rate schedules of the runs, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from dbrt.train.config import OptimizerConfig
+
+_HEAD_PREFIXES = ("in2", "in3", "in4", "in5", "out", "binarize", "threshold")
+_POLY_POWER = 0.9  # the paper's
+
+
+class WarmSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear warm-up, then cosine down to a floor, or the paper's poly (1 - t)^0.9 to zero."""
+
+    def __init__(self, config: OptimizerConfig, steps: int) -> None:
+        self.config = config
+        self.steps = steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step (an integer, or the backend's scalar)."""
+        step = ops.cast(step, "float32")
+        warm = float(max(self.config.warmup, 1))
+        done = ops.clip((step - warm) / max(self.steps - warm, 1.0), 0.0, 1.0)
+        if self.config.schedule == "poly":
+            share = ops.power(1.0 - done, _POLY_POWER)
+        else:
+            floor = self.config.floor
+            share = floor + (1.0 - floor) * 0.5 * (1.0 + ops.cos(done * 3.14159265))
+        return self.config.rate * ops.minimum((step + 1.0) / warm, 1.0) * share
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the schedule was made from."""
+        return {"config": self.config, "steps": self.steps}
+
+
+class _BackboneRate:
+    """Scales the learning rate of the backbone's variables (not of pyramid and heads)."""
+
+    backbone_rate: float = 1.0
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        # Some backends hand over their own variable, which has no path; its index finds Keras'.
+        index = self._get_variable_index(variable)  # type: ignore[attr-defined]
+        layer = self._trainable_variables[index].path.split("/")[-2]  # type: ignore[attr-defined]
+        if not layer.startswith(_HEAD_PREFIXES):
+            learning_rate = learning_rate * self.backbone_rate
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+
+class _AdamW(_BackboneRate, keras.optimizers.AdamW):  # type: ignore[misc]
+    pass
+
+
+class _SGD(_BackboneRate, keras.optimizers.SGD):  # type: ignore[misc]
+    pass
+
+
+def build_optimizer(config: OptimizerConfig, steps: int) -> Any:
+    """Make the configured optimizer for a run of `steps` steps."""
+    common = {
+        "learning_rate": WarmSchedule(config, steps),
+        "weight_decay": config.weight_decay or None,
+        "global_clipnorm": config.clip_norm or None,
+    }
+    if config.name == "sgd":
+        optimizer = _SGD(momentum=0.9, name="sgd", **common)
+    else:
+        optimizer = _AdamW(name="adamw", **common)
+    optimizer.backbone_rate = config.backbone_rate
+    # Decaying gamma, beta and biases only pulls them towards a layer that does nothing.
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
