@@ -34,7 +34,7 @@ Examples:
     default="icdar2015",
     help="icdar2015, msra-td500, ctw1500, total-text, or folder (images/ and gts/).",
 )
-@click.option("--split", default="test", help="train or test; for a folder: a folder below it.")
+@click.option("--split", help="train or test; of a folder: one below it.  [default: test, none]")
 @click.option("--root", type=Path, help="Where the data sets lie.  [default: $DBRT_DATA]")
 @click.option("--limit", type=click.IntRange(1), help="Take the first N pictures only.")
 @click.option(
@@ -53,8 +53,9 @@ Examples:
 @click.option("--save", type=Path, help="Write ICDAR result files to this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
+    *,
     name: str,
-    split: str,
+    split: str | None,
     root: Path | None,
     limit: int | None,
     detections: Path | None,
@@ -69,15 +70,14 @@ def command(
 
     if detections is not None and save is not None:
         raise UsageError("--save writes what a model finds: it can't go with --detections")
-    # A folder without splits is the common case: there the default of --split means none.
-    context = click.get_current_context()
-    given = context.get_parameter_source("split") is not click.core.ParameterSource.DEFAULT
-    dataset = open_dataset(name, split if given or name != "folder" else None, root)
+    if split is None and name != "folder":  # a folder without splits is the common case
+        split = "test"
+    dataset = open_dataset(name, split, root)
     dataset = dataset[:limit] if limit else dataset
     protocol = protocol_for(name)
     if detections is not None:
         found = _read(detections, dataset, min_score)
-        source: dict[str, Any] = {"detections": str(detections)}
+        source: dict[str, Any] = {"folder": str(detections)}
     else:
         found, source = _detect(dataset, protocol, save, min_score, engine)
     words = [sample.words for sample in dataset]
@@ -116,7 +116,7 @@ def _detect(
         check_save_folder(save, dataset)
     with TextDetector(**engine, min_score=min_score, output=protocol.output) as detector:
         found = detect_all(dataset, detector, save=save, progress=_progress)
-    return found, {"engine": engine}
+    return found, engine
 
 
 def _parse_shape(text: str) -> tuple[int, int]:
@@ -143,7 +143,7 @@ def _print(
 ) -> None:
     head = {"dataset": dataset.name, "split": dataset.split, "protocol": protocol.name}
     if as_json:
-        click.echo(json.dumps({"schema": SCHEMA, **head, **source, **report.to_dict()}))
+        click.echo(json.dumps({"schema": SCHEMA, **head, "source": source, **report.to_dict()}))
         return
     rows = [
         ("dataset", " ".join(filter(None, (dataset.name, dataset.split)))),

@@ -72,7 +72,8 @@ def iou_matrix(rows: Sequence[Shape], columns: Sequence[Shape]) -> NDArray[np.fl
     areas = np.array([s.area for s in rows])[:, None] + np.array([s.area for s in columns])[None]
     union = areas - shared
     overlap: NDArray[np.float64] = np.zeros_like(shared)
-    return np.divide(shared, union, out=overlap, where=union > 0)
+    np.divide(shared, union, out=overlap, where=union > 0)
+    return overlap
 
 
 def _signed_area(corners: _Corners) -> float:

@@ -76,7 +76,8 @@ def detect_all(
     the saved files give. `save` is the folder for these files; each is written when its picture
     is done. `progress` wraps the samples, for a progress bar.
 
-    Raises InputError for a picture that can't be read, OutputError for a file that can't be written.
+    Raises InputError for a picture that can't be read, OutputError for a file that can't be
+    written.
     """
     detections: list[Detections] = []
     for sample in progress(dataset):

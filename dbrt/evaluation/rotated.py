@@ -1,9 +1,9 @@
 """The protocol of MSRA-TD500: rotated boxes.
 
-C. Yao et al., "Detecting Texts of Arbitrary Orientations in Natural Images", CVPR 2012: box and
-detection are each turned about their own centre until they lie level; they match where the areas then
-overlap by more than half (intersection over union) and their angles differ by less than pi/8. A line
-is matched once; missing a difficult line, or finding it, counts neither way.
+C. Yao et al., "Detecting Texts of Arbitrary Orientations in Natural Images", CVPR 2012: box
+and detection are each turned about their own centre until they lie level; they match where the
+areas then overlap by more than half (intersection over union) and their angles differ by less than
+pi/8. A line is matched once; missing a difficult line, or finding it, counts neither way.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _level_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.flo
     shared = np.clip(high - low, 0, None).prod(axis=2)
     union = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None] - shared
     overlap: NDArray[np.float64] = np.zeros_like(shared)
-    return np.divide(shared, union, out=overlap, where=union > 0)
+    np.divide(shared, union, out=overlap, where=union > 0)
+    return overlap
 
 
 def _angle_between(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
