@@ -6,7 +6,7 @@ import pytest
 from dbrt.datasets import Word
 from dbrt.evaluation import best_threshold, evaluate_icdar
 
-GRID = (0.3, 0.5, 0.7, 0.9)
+GRID = (0.3, 0.5, 0.7, 0.8)
 
 
 def quads(count, x):
