@@ -1,0 +1,117 @@
+"""`dbrt stream`: text regions from a camera, a network stream, a video file or pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from dbrt.errors import UsageError
+
+_EPILOG = """\b
+Examples:
+  dbrt stream --source sample --overlay --out out.mp4 --out regions.jsonl
+  dbrt stream --source rtsp://USER:PASSWORD@HOST/PATH --out regions.jsonl --max-staleness 0.5
+"""
+
+
+def _read_config(ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Make the values of a configuration file the defaults; the command line wins."""
+    if path is None:
+        return None
+    from dbrt.stream.settings import read_config
+
+    options = {p.name: p for p in ctx.command.params if p.name not in (None, "config", "help")}
+    values = read_config(path, [name for name in options if name])
+    for name, value in values.items():
+        is_flag = isinstance(options[name], click.Option) and options[name].type is click.BOOL
+        if is_flag != isinstance(value, bool):
+            kind = "true or false" if is_flag else "a number or a text"
+            raise UsageError(f"configuration {path}: {name} must be {kind}, not {value!r}")
+        if options[name].multiple and isinstance(value, str):
+            values[name] = [value]
+    ctx.default_map = {**(ctx.default_map or {}), **values}
+    return path
+
+
+@click.command(epilog=_EPILOG, context_settings={"show_default": True})
+@click.option(
+    "--source",
+    multiple=True,
+    required=True,
+    metavar="SRC",
+    help="A video file, a folder of pictures, a camera (cam0, 0, /dev/video0), rtsp://..., "
+    "http://..., or sample: the clip that ships with dbrt.",
+)
+@click.option("--overlay", is_flag=True, help="Show the regions on the frames in a window.")
+@click.option(
+    "--out",
+    multiple=True,
+    metavar="FILE",
+    help="NAME.mp4 (annotated video), NAME.jsonl (one line a frame) or FOLDER/ (annotated "
+    "pictures); may be given several times.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option("--size", default=736, help="Longest side of the network's input.")
+@click.option("--shape", metavar="HxW", help="Shape of the network's input, in place of --size.")
+@click.option("--model", default="auto", metavar="NAME|FILE", help="Model name or model file.")
+@click.option("--runner", default="auto", help="What runs the engine.")
+@click.option("--precision", default="auto", help="Number format of the engine.")
+@click.option("--min-score", type=float, help="Least score of a region, 0 to 1.  [default: model]")
+@click.option("--polygons", is_flag=True, help="Find outlines, not only quads.")
+@click.option("--realtime", is_flag=True, help="Play a file at its own pace, as if it were live.")
+@click.option("--max-staleness", type=float, metavar="S", help="Drop live results older than this.")
+@click.option("--max-frames", type=int, metavar="N", help="Stop after so many frames.")
+@click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    callback=_read_config,
+    help="TOML file with these options' names as keys; the command line wins.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def command(
+    source: tuple[str, ...],
+    shape: str | None,
+    max_staleness: float | None,
+    config: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Find text in live video: show it, record it, write it down.
+
+    Files lose no frame; cameras and streams are always at their newest frame, and what was dropped
+    is counted. Ctrl-C finishes every output and prints the figures.
+    """
+    from dbrt.stream.session import run_stream
+    from dbrt.stream.settings import StreamSettings, parse_shape
+
+    if len(source) > 1:
+        raise UsageError("this version takes one --source: start dbrt stream once for each")
+    settings = StreamSettings(
+        source=source[0],
+        shape=None if shape is None else parse_shape(shape),
+        max_staleness_s=max_staleness,
+        **options,
+    )
+    outcome = run_stream(settings)
+    if as_json:
+        click.echo(json.dumps(outcome.summary.to_dict()))
+    else:
+        _print_summary(outcome.summary)
+    if outcome.failure is not None:
+        raise outcome.failure
+    return outcome.signal_exit_code
+
+
+def _print_summary(summary: Any) -> None:
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False)
+    if summary.figures.stages:
+        console.print(summary.table())
+    for line in summary.lines():
+        console.print(line, markup=False, soft_wrap=True)
