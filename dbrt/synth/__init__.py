@@ -1,1 +1,1 @@
-"""synth"""
+"""Scene-text pictures drawn from fonts, with the exact quad of every word."""
