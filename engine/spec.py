@@ -31,7 +31,6 @@ class EngineSpec:
     target          what it was built for: "sm_89", or the CPU's instruction set
     graph_version   of the inference graph (`dbrt.engine.graph.GRAPH_VERSION`)
     threshold_head  whether it also puts out the threshold map
-    streams         frames that run side by side, each on its share of the cores (CPU only)
     """
 
     model_name: str
@@ -44,7 +43,6 @@ class EngineSpec:
     target: str
     graph_version: int
     threshold_head: bool = False
-    streams: int = 1
 
     @property
     def digest(self) -> str:

@@ -1,0 +1,141 @@
+"""Choose a runner and open it: one place that knows which there are and what `auto` takes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from pathlib import Path
+
+from dbrt.engine.cache import EngineCache
+from dbrt.engine.graph import GRAPH_VERSION
+from dbrt.engine.modelfile import ModelFile, find_model, read_model_file
+from dbrt.engine.runner import Plan, Runner
+from dbrt.engine.spec import PRECISIONS, RUNNERS, EngineSpec, check_shape
+from dbrt.errors import EngineError, OutputError, RunnerError, UsageError
+
+LOG = logging.getLogger("dbrt.engine")
+
+# What `auto` tries, first to last. The classes are imported only when they are asked for.
+CLASSES = {
+    "openvino": ("dbrt.engine.openvino", "OpenVinoRunner"),
+    "onnxruntime": ("dbrt.engine.onnxruntime", "OnnxRuntimeRunner"),
+}
+
+
+def open_runner(
+    model: str | Path | ModelFile = "auto",
+    *,
+    shape: tuple[int, int],
+    batch: int = 1,
+    runner: str = "auto",
+    precision: str = "auto",
+    threshold_head: bool = False,
+    streams: int = 1,
+    cache: EngineCache | None = None,
+) -> Runner:
+    """Load the engine for this machine from the cache, or build it where that takes seconds.
+
+    shape           (H, W), multiples of 32
+    runner          "auto" or one of `spec.RUNNERS`
+    precision       "auto" or one of `spec.PRECISIONS`
+    threshold_head  also put out the threshold map (`Runner.infer_all`)
+    streams         batches that run side by side; 1 for the lowest latency
+
+    An engine that is corrupt, foreign or not to be trusted is built anew by the runners that do so
+    in seconds; the others raise EngineError with the `dbrt build` line. A cache that can't be
+    written costs a warning, not the run. Raises RunnerError where no runner can run here,
+    InputError for the model, UsageError for the options.
+    """
+    read = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
+    chosen, plan = choose(runner, precision)
+    spec = make_spec(read, chosen, plan, shape=shape, batch=batch, threshold_head=threshold_head)
+    engine = _obtain(chosen, read, spec, EngineCache() if cache is None else cache)
+    return chosen.open(engine, spec, read, plan.reason, streams=streams)
+
+
+def choose(runner: str = "auto", precision: str = "auto") -> tuple[type[Runner], Plan]:
+    """Return the runner's class and its plan; `auto` takes the first that can run here.
+
+    Raises UsageError for a name that does not exist, RunnerError where it can't run, with the
+    reason of each that was tried.
+    """
+    if precision not in ("auto", *PRECISIONS):
+        raise UsageError(f"no precision {precision}: take auto or {', '.join(PRECISIONS)}")
+    if runner not in ("auto", *RUNNERS):
+        raise UsageError(f"no runner {runner}: take auto or {', '.join(RUNNERS)}")
+    if runner != "auto":
+        return _planned(runner, precision)
+    reasons = []
+    for name in CLASSES:
+        try:
+            return _planned(name, precision)
+        except RunnerError as exc:
+            reasons.append(str(exc))
+    raise RunnerError("no runner can run here: " + "; ".join(reasons))
+
+
+def make_spec(
+    model: ModelFile,
+    runner: type[Runner],
+    plan: Plan,
+    *,
+    shape: tuple[int, int],
+    batch: int = 1,
+    threshold_head: bool = False,
+) -> EngineSpec:
+    """Name the engine that `runner` would build here."""
+    return EngineSpec(
+        model_name=model.name,
+        model_sha256=model.sha256,
+        shape=check_shape(shape),
+        batch=batch,
+        precision=plan.precision,
+        runner=runner.name,
+        runner_version=plan.version,
+        target=plan.target,
+        graph_version=GRAPH_VERSION,
+        threshold_head=threshold_head,
+    )
+
+
+def _planned(name: str, precision: str) -> tuple[type[Runner], Plan]:
+    if name not in CLASSES:
+        raise RunnerError(f"this version has no {name} runner: take --runner auto")
+    module, attribute = CLASSES[name]
+    chosen: type[Runner] = getattr(importlib.import_module(module), attribute)
+    return chosen, chosen.plan(precision)
+
+
+def _obtain(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:
+    """Return the engine's bytes: from the cache, or built and kept there."""
+    try:
+        stored = cache.load(spec)
+        if stored is not None:
+            return stored.data
+    except EngineError as exc:
+        if not runner.builds_on_demand:
+            raise
+        LOG.warning("%s (building it anew)", exc)
+    if not runner.builds_on_demand:
+        raise EngineError(f"there is no engine {spec.file_name}: run {spec.build_command}")
+    try:
+        with cache.lock(spec):
+            return _build(runner, model, spec, cache)
+    except OutputError as exc:
+        LOG.warning("%s (going on without the cache)", exc)
+        return runner.build(model, spec)
+
+
+def _build(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:
+    """Build under the lock, unless another process has done so while we waited for it."""
+    try:
+        stored = cache.load(spec)
+    except EngineError:
+        stored = None
+    if stored is not None:
+        return stored.data
+    started = time.perf_counter()
+    engine = runner.build(model, spec)
+    cache.store(spec, engine, build_s=time.perf_counter() - started)
+    return engine
