@@ -192,7 +192,7 @@ def test_bytes_that_are_no_engine_are_refused_with_the_build_command(
     pytest.importorskip(name)
     plan = CLASSES[name].plan("fp32")
     spec = make_spec(model, CLASSES[name], plan, shape=(64, 64))
-    with pytest.raises(EngineError, match="refuses the engine .* run dbrt build --size 64"):
+    with pytest.raises(EngineError, match=r"refuses the engine .* run dbrt build --size 64"):
         CLASSES[name].open(engine, spec, model, plan.reason)
 
 
