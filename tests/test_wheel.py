@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,12 +35,15 @@ def tracked_files() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
     """Build sdist and wheel from a copy of what git tracks, without a network."""
-    if int(importlib.metadata.version("setuptools").split(".")[0]) < 77:
+    pytest.importorskip("build", reason="needs the package build")
+    try:
+        major = int(importlib.metadata.version("setuptools").split(".")[0])
+    except importlib.metadata.PackageNotFoundError:
+        major = 0
+    if major < 77:
         pytest.skip("needs setuptools 77 or later")
-    if not importlib.util.find_spec("build"):
-        pytest.skip("needs the package build")
     copy, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("dist")
     for path in tracked_files():
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
-    return zipfile.ZipFile(next(out.glob("*.whl")))
+    with zipfile.ZipFile(next(out.glob("*.whl"))) as built:
+        yield built
 
 
 def test_the_wheel_holds_every_tracked_file_of_the_parts_and_no_more(wheel):
