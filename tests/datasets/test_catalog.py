@@ -1,7 +1,5 @@
 """Opening data sets by name: layouts, order, and what is said when they are not there."""
 
-import os
-
 import pytest
 
 from dbrt.datasets import NAMES, open_dataset
@@ -36,7 +34,7 @@ def put(path, content=""):
 
 
 @pytest.fixture(autouse=True)
-def _without_environment(monkeypatch):
+def without_environment(monkeypatch):
     monkeypatch.delenv("DBRT_DATA", raising=False)
 
 
@@ -128,17 +126,12 @@ def test_matlab_annotations_are_refused_with_the_form_to_take(tmp_path):
         open_dataset("total-text", "train", root=tmp_path)
 
 
-DATA = os.environ.get("DBRT_DATA")
-
-
-@pytest.mark.skipif(not DATA, reason="needs DBRT_DATA/icdar2015")
 @pytest.mark.parametrize(
-    ("split", "pictures", "words", "care"),
-    [("train", 1000, 11886, 4468), ("test", 500, 5230, 2077)],
+    ("split", "counts"),
+    [("train", (1000, 11886, 4468)), ("test", (500, 5230, 2077))],
     ids=["train", "test"],
 )
-def test_icdar2015_has_the_published_counts(split, pictures, words, care):
-    dataset = open_dataset("icdar2015", split, root=DATA)
-    assert len(dataset) == pictures
-    assert sum(len(sample.words) for sample in dataset) == words
-    assert dataset.care_words == care
+def test_icdar2015_has_the_published_counts(dbrt_data, split, counts):
+    dataset = open_dataset("icdar2015", split, root=dbrt_data)
+    words = sum(len(sample.words) for sample in dataset)
+    assert (len(dataset), words, dataset.care_words) == counts

@@ -64,9 +64,33 @@ def test_lossless_webp_size_is_read_from_its_header(tmp_path):
     assert picture_size(path) == (HEIGHT, WIDTH)
 
 
-def test_gif_size_is_read_from_its_header(tmp_path):
-    path = tmp_path / "picture.gif"
-    path.write_bytes(b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + bytes(10))
+def tiff_tags(order, entry):
+    """Width as LONG, height as SHORT, in either byte order."""
+    return struct.pack(order + entry, 256, 4, 1, WIDTH) + (
+        struct.pack(order + entry[:-1] + "H", 257, 3, 1, HEIGHT).ljust(
+            struct.calcsize(order + entry), b"\0"
+        )
+    )
+
+
+HEADERS = {
+    "gif": b"GIF89a" + struct.pack("<HH", WIDTH, HEIGHT) + bytes(10),
+    "bmp-top-down": b"BM" + bytes(12) + struct.pack("<Iii", 40, WIDTH, -HEIGHT),
+    "bmp-of-os2": b"BM" + bytes(12) + struct.pack("<IHH", 12, WIDTH, HEIGHT),
+    "tiff-big-endian": b"MM\0*" + struct.pack(">IH", 8, 2) + tiff_tags(">", "HHII"),
+    "tiff-little-endian": b"II*\0" + struct.pack("<IH", 8, 2) + tiff_tags("<", "HHII"),
+    "bigtiff": b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 2) + tiff_tags("<", "HHQQ"),
+    "avif": b"\0\0\0\x1cftypavif" + bytes(16) + b"ispe" + struct.pack(">III", 0, WIDTH, HEIGHT),
+    "pbm-with-comment": b"P4\n# by hand\n%d %d\n" % (WIDTH, HEIGHT),
+    "jpeg-with-fill-bytes": b"\xff\xd8\xff\xe0\0\4\0\0\xff\xff\xff\xc2\0\x11\x08"
+    + struct.pack(">HH", HEIGHT, WIDTH),
+}
+
+
+@pytest.mark.parametrize("data", HEADERS.values(), ids=HEADERS)
+def test_size_is_read_from_the_header_alone(tmp_path, data):
+    path = tmp_path / "picture"
+    path.write_bytes(data)
     assert picture_size(path) == (HEIGHT, WIDTH)
 
 

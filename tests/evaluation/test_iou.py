@@ -1,8 +1,5 @@
 """The IoU protocol: a case by hand for every rule, and the figures of public detections."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -119,10 +116,6 @@ def test_lists_of_different_length_are_refused():
         evaluate_icdar([found(A)], [])
 
 
-DATA = os.environ.get("DBRT_DATA")
-
-
-@pytest.mark.skipif(not DATA, reason="needs DBRT_DATA/icdar2015 and DBRT_DATA/oracle-icdar2015")
 @pytest.mark.parametrize(
     ("folder", "regions", "figures"),
     [
@@ -132,10 +125,10 @@ DATA = os.environ.get("DBRT_DATA")
         ("ppocrv4-default", 1793, ("0.5114", "0.3659", "0.4266")),
     ],
 )
-def test_the_figures_of_the_public_script_are_reproduced(folder, regions, figures):
-    dataset = open_dataset("icdar2015", "test", root=DATA)
+def test_the_figures_of_the_public_script_are_reproduced(dbrt_data, folder, regions, figures):
+    dataset = open_dataset("icdar2015", "test", root=dbrt_data)
     detections, missing = read_results(
-        Path(DATA) / "oracle-icdar2015" / folder, [sample.path for sample in dataset]
+        dbrt_data / "oracle-icdar2015" / folder, [sample.path for sample in dataset]
     )
     report = evaluate_icdar(detections, [sample.words for sample in dataset])
     assert (missing, report.regions, report.care) == (0, regions, 2077)
