@@ -5,7 +5,7 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEPS := setup.cfg pyproject.toml constraints.txt dbrt/_version.py
+DEPS := setup.cfg constraints.txt dbrt/_version.py
 
 # Tests that need data skip by name where this is not set.
 ifneq ($(wildcard ../shared/data),)
