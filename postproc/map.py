@@ -1,0 +1,73 @@
+"""The probability map as the kernels read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dbrt.errors import InputError
+from dbrt.postproc.jit import compiled
+
+Bytes = NDArray[np.uint8]
+
+
+def as_words(map: NDArray[Any]) -> tuple[Bytes, NDArray[np.uint64]]:
+    """The map as bytes, and the same memory as eight-pixel words; copies only where it must.
+
+    map      (H, W) uint8 0..255, or float32 or float64 0..1
+    returns  (H, W') uint8 and (H, W' / 8) uint64, W' the next multiple of 8; columns from W on are
+             0
+
+    Raises InputError where it has another form, or a float map holds NaN or values outside 0..1.
+    """
+    if not isinstance(map, np.ndarray) or map.ndim != 2:
+        found = f"shape {map.shape}" if isinstance(map, np.ndarray) else type(map).__name__
+        raise InputError(
+            f"a probability map is an array of shape (H, W), this one is {found}: pass one map"
+        )
+    if map.dtype != np.uint8:
+        map = _bytes_of(map)
+    height, width = map.shape
+    if width % 8 or not map.flags.c_contiguous or map.ctypes.data % 8:
+        padded = np.zeros((height, -(-width // 8) * 8), np.uint8)
+        padded[:, :width] = map
+        map = padded
+    return map, map.view(np.uint64)
+
+
+def _bytes_of(map: NDArray[Any]) -> Bytes:
+    if map.dtype not in (np.float32, np.float64):
+        raise InputError(
+            f"a probability map is uint8 or float32, this one is {map.dtype}: convert it"
+        )
+    out = np.empty(map.shape, np.uint8)
+    row, column = quantize(np.ascontiguousarray(map, np.float32), out)
+    if row >= 0:
+        raise InputError(
+            f"the probability map holds {map[row, column]:.4g} at row {row}, column {column}; "
+            "values from 0 to 1 are wanted: check the network's output"
+        )
+    return out
+
+
+@compiled
+def quantize(map: NDArray[np.float32], out: Bytes) -> tuple[int, int]:
+    """Write round(255 * map) to `out`.
+
+    Returns the row and column of the first value that is NaN or outside 0..1, or (-1, -1).
+    """
+    height, width = map.shape
+    for row in range(height):
+        bad = 0
+        for column in range(width):
+            value = map[row, column]
+            fits = (value >= np.float32(0.0)) & (value <= np.float32(1.0))
+            bad += not fits
+            out[row, column] = np.uint8(value * np.float32(255.0) + np.float32(0.5)) if fits else 0
+        if bad:
+            for column in range(width):
+                if not 0.0 <= map[row, column] <= 1.0:
+                    return row, column
+    return -1, -1
