@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import re
@@ -28,6 +29,19 @@ HEAVY = {
     "rich",
     "tensorflow",
 }
+
+
+# Where the package that holds a module is called otherwise.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cuda": "cuda-bindings",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "prometheus_client": "prometheus-client",
+    "tensorrt_rtx": "tensorrt-rtx",
+}
+# In no extra, because their right build depends on the machine.
+BACKENDS = {"jax", "torch"}
 
 
 def setup_cfg() -> configparser.ConfigParser:
@@ -73,6 +87,37 @@ def test_each_requirement_says_what_it_is_for():
     unexplained = [line.strip() for above, line in pairs if not above.startswith("    #")]
     # the second of the two TensorFlow lines, which share a comment
     assert unexplained == [line for line in unexplained if line.startswith("tensorflow >=")]
+
+
+def imported_libraries() -> dict[str, str]:
+    """Return the top-level name of each foreign module that shipped code imports, and one place."""
+    found: dict[str, str] = {}
+    for folder in ("dbrt", "engine", "postproc", "stream", "train", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names = [node.module]
+                else:
+                    continue
+                found |= {name.split(".")[0]: str(path.relative_to(ROOT)) for name in names}
+    return {n: p for n, p in found.items() if n not in {"dbrt", *sys.stdlib_module_names}}
+
+
+def test_what_is_imported_is_required():
+    config = setup_cfg()
+    wanted = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    required = {
+        re.split(r"[\s;<>=\[]", line)[0].lower() for value in wanted for line in lines(value)
+    }
+    missing = {
+        name: path
+        for name, path in imported_libraries().items()
+        if DISTRIBUTIONS.get(name, name) not in required and name not in BACKENDS
+    }
+    assert "numpy" in imported_libraries()
+    assert missing == {}
 
 
 def test_the_exported_names_are_the_documented_ones():
