@@ -160,18 +160,18 @@ class Trainer:
 
     def _open_folder(self, resume: bool) -> Checkpoint | None:
         last = self.folder / "last.npz"
+        state = None
         if resume:
             state = read_checkpoint(last)
             _check_same_run(self.config, state.meta["config"])
-            return state
-        if last.exists():
+        elif last.exists():
             raise OutputError(f"{self.folder} holds a run already: --resume it, or name another")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.toml").write_text(to_toml(self.config), encoding="utf-8")
         except OSError as exc:
             raise OutputError(f"cannot write to {self.folder}: {exc.strerror}") from None
-        return None
+        return state
 
     def _average(self) -> None:
         decay = self.config.optimizer.ema

@@ -1,0 +1,82 @@
+"""`dbrt export`: write a trained network as one model file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dbrt.errors import InputError, OutputError, RunnerError
+
+
+@click.command(
+    epilog="Example: dbrt export runs/first/best.npz --out first.onnx --name first"
+)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file (.onnx).")
+@click.option("--name", help="The model's name.  [default: the file's]")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="Default of the score threshold.")
+@click.option("--unclip-ratio", type=click.FloatRange(0, 10), default=1.5, show_default=True)
+@click.option("--unit", type=click.Choice(["word", "line"]), default="word", show_default=True)
+@click.option("--card", type=click.Path(path_type=Path), help="JSON to put into the model card.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def command(
+    checkpoint: Path,
+    out: Path,
+    name: str | None,
+    min_score: float | None,
+    unclip_ratio: float,
+    unit: str,
+    card: Path | None,
+    overwrite: bool,
+) -> None:
+    """Write CHECKPOINT (.npz of dbrt train) as one ONNX model file with both heads.
+
+    The averaged weights are taken. Without --min-score it is the threshold that was best in the last
+    validation.
+    """
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists: add --overwrite, or name another file")
+    from dbrt.train.checkpoint import read_checkpoint
+    from dbrt.train.trainer import default_backend
+
+    default_backend()
+    state = read_checkpoint(checkpoint)
+    try:
+        from dbrt.train.export import Settings, export_model
+    except ModuleNotFoundError as exc:
+        raise RunnerError(f'export needs {exc.name}: pip install "dbrt[train]"') from None
+    curve = state.meta.get("curve") or []
+    if min_score is None:
+        min_score = float(curve[-1]["min_score"]) if curve else 0.6
+    settings = Settings(
+        name=name or out.stem,
+        backbone=state.meta["backbone"],
+        min_score=min_score,
+        unclip_ratio=unclip_ratio,
+        unit=unit,
+        card={
+            "steps": state.meta["step"],
+            "training_seconds": state.meta["seconds"],
+            "configuration": state.meta["config"],
+            "validation": curve,
+            **_read_card(card),
+        },
+    )
+    export_model(state.ema, settings, out)
+    click.echo(str(out))
+
+
+def _read_card(path: Path | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise InputError(f"cannot read {path}: {exc.strerror}") from None
+    except ValueError as exc:
+        raise InputError(f"{path} is not JSON: {exc}") from None
+    if not isinstance(card, dict):
+        raise InputError(f"{path} must hold one JSON object")
+    return card

@@ -1,0 +1,57 @@
+"""A model file read back into a Keras network, to train on from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from dbrt.engine.modelfile import read_model_file
+from dbrt.errors import InputError
+from dbrt.train.export import unpack_vectors
+from dbrt.train.folding import BN_VARIABLES, convolutions, normalisations, unfold
+from dbrt.train.onnx_graph import keras_kernel
+
+
+def load_model_file(network: Any, path: Path) -> None:
+    """Set a network's weights from a model file that dbrt exported.
+
+    The batch normalisations are restored, so training starts from the very network that was
+    exported, but for the float16 rounding of its kernels.
+    Raises InputError where the file is none, or of another network.
+    """
+    file = read_model_file(path)
+    proto = file.load()
+    tensors = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    metadata = {prop.key: prop.value for prop in proto.metadata_props}
+    if "dbrt.batch_norm" not in metadata:
+        raise InputError(f"{path} has no dbrt.batch_norm: it can be run, not trained on")
+    vectors = unpack_vectors(metadata["dbrt.batch_norm"], network)
+    norms = normalisations(network)
+    for layer in convolutions(network):
+        kind = type(layer).__name__
+        kernel = keras_kernel(kind, _tensor(tensors, f"{layer.name}/kernel_f16", path))
+        if kernel.shape != tuple(layer.weights[0].shape):
+            raise InputError(
+                f"{path} is a {file.backbone} network: {layer.name} is {kernel.shape}, "
+                f"not {tuple(layer.weights[0].shape)}"
+            )
+        kernel = kernel.astype(np.float32)
+        bias = None
+        if layer.name in norms:
+            norm = norms[layer.name]
+            folded_bias = _tensor(tensors, f"{layer.name}/bias", path)
+            kernel, bias = unfold(kernel, folded_bias, kind, vectors[layer.name], norm.epsilon)
+            norm.set_weights([vectors[layer.name][name] for name in BN_VARIABLES])
+        elif layer.use_bias:
+            bias = _tensor(tensors, f"{layer.name}/bias", path)
+        layer.set_weights([kernel, bias] if layer.use_bias else [kernel])
+
+
+def _tensor(tensors: dict[str, NDArray[Any]], name: str, path: Path) -> NDArray[Any]:
+    if name not in tensors:
+        raise InputError(f"{path} has no {name}: it is of another network")
+    return tensors[name]
