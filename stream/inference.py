@@ -32,7 +32,7 @@ class StreamRunner(Protocol):
         """Why this runner and precision, in one line."""
 
     def submit(self, frames: NDArray[np.uint8], tag: Any) -> None:
-        """Start on (N, H, W, 3) uint8; the caller leaves the array alone until it is collected."""
+        """Start on (N, H, W, 3) uint8, which is copied."""
 
     def collect(self) -> tuple[Any, NDArray[np.uint8]]:
         """Return the tag and maps (N, H, W) uint8 of the oldest request, the runner's own."""
@@ -67,18 +67,12 @@ class _Pending:
 
 
 class _Lane:
-    """One open runner with its canvases: one more than can be in flight, so one is always free."""
+    """One open runner, and the canvas that every frame for it is letterboxed into."""
 
     def __init__(self, shape: Shape, runner: StreamRunner) -> None:
         self.shape = shape
         self.runner = runner
-        self.depth = max(1, runner.depth)
-        self.canvases = [np.empty((1, *shape, 3), np.uint8) for _ in range(self.depth + 1)]
-        self.turn = 0
-
-    def next_canvas(self) -> NDArray[np.uint8]:
-        self.turn = (self.turn + 1) % len(self.canvases)
-        return self.canvases[self.turn]
+        self.canvas = np.empty((1, *shape, 3), np.uint8)
 
 
 class Inference:
@@ -138,13 +132,12 @@ class Inference:
         lane = self._lane
         if lane is None or not self.is_ready_for(item):
             raise ValueError("get ready for the frame's size first")
-        canvas = lane.next_canvas()
         started_s = self._clock.now()
-        _, scale = letterbox(item.frame, lane.shape, self._fill, out=canvas[0])
+        _, scale = letterbox(item.frame, lane.shape, self._fill, out=lane.canvas[0])
         letterbox_ms = (self._clock.now() - started_s) * 1000
-        finished = [self.collect()] if self.pending >= lane.depth else []
+        finished = [self.collect()] if self.pending >= lane.runner.depth else []
         self._pending.append(_Pending(item, scale, letterbox_ms, self._clock.now()))
-        lane.runner.submit(canvas, item.index)
+        lane.runner.submit(lane.canvas, item.index)
         return finished
 
     def collect(self) -> MappedFrame:

@@ -37,8 +37,8 @@ def load_model(settings: StreamSettings, report: Report) -> StreamModel:
 
     Raises InputError where the model file is missing or can't be read.
     """
-    from dbrt.engine import open_runner
     from dbrt.engine.modelfile import find_model, read_model_file
+    from dbrt.engine.select import open_runner
     from dbrt.engine.spec import shape_for_frame
     from dbrt.postproc import decode, warm_up
 

@@ -37,9 +37,11 @@ class StreamOutcome:
 
 
 def run_stream(
-    settings: StreamSettings, *, load: LoadModel = load_model, clock: Clock = SYSTEM_CLOCK
+    settings: StreamSettings, *, load: LoadModel | None = None, clock: Clock = SYSTEM_CLOCK
 ) -> StreamOutcome:
     """Run to the end of the source, a signal, a closed window or a failure.
+
+    load  reads the model; left out, the one that the settings name
 
     Outputs are checked first, then the source, then the model is read: what is wrong from the
     start raises UsageError, OutputError, SourceError or InputError within a moment. What goes
@@ -56,7 +58,14 @@ def run_stream(
                 clock=clock,
                 report=status.report,
             )
-            run = _Run(settings, source=source, sinks=sinks, load=load, status=status, clock=clock)
+            run = _Run(
+                settings,
+                source=source,
+                sinks=sinks,
+                load=load or load_model,
+                status=status,
+                clock=clock,
+            )
             return run.to_end(signals)
         finally:
             status.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def open_sink(target: str, *, overwrite: bool = False) -> Sink:
     """Return the sink for `target`: by its suffix, or a folder where it has none."""
     path = Path(target)
     suffix = path.suffix.lower()
-    if target.endswith(("/", "\\")) or path.is_dir() or not suffix:
+    if target.endswith(("/", "\\")) or os.path.isdir(path) or not suffix:
         from dbrt.stream.sinks.frames import FramesSink
 
         return FramesSink(path, overwrite=overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -19,11 +20,12 @@ class FramesSink(Sink):
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         """Check the folder: it must be new or empty, unless `overwrite`."""
         super().__init__(path)
-        if path.exists() and not path.is_dir():
+        is_folder = os.path.isdir(path)
+        if os.path.exists(path) and not is_folder:
             raise OutputError(f"{path} is a file: give the name of a folder")
-        if path.is_dir() and not overwrite and any(path.iterdir()):
+        if is_folder and not overwrite and any(path.iterdir()):
             raise OutputError(f"{path} is not empty: choose another folder or give --overwrite")
-        check_parent(path / "000000.jpg" if path.is_dir() else path)
+        check_parent(path / "000000.jpg" if is_folder else path)
         self._last_s = 0.0
 
     def write(self, result: FrameResult) -> None:

@@ -37,11 +37,11 @@ class Sink(ABC):
 
 def check_file(path: Path, *, overwrite: bool) -> None:
     """Raise OutputError unless a file can be written at `path`."""
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises where a name is too long
         raise OutputError(f"{path} is a folder: give the name of a file in it")
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise OutputError(f"{path} exists already: choose another name or give --overwrite")
-    if path.exists() and not os.access(path, os.W_OK):
+    if os.path.exists(path) and not os.access(path, os.W_OK):
         raise OutputError(f"cannot write {path}: permission denied")
     check_parent(path)
 
@@ -52,12 +52,12 @@ def check_parent(path: Path) -> None:
     try:
         if not parent.is_dir():
             raise OutputError(f"cannot write {path}: there is no folder {parent}")
-        path.exists()  # a name that is too long shows here
-        os.stat(parent / path.name)
+        os.stat(path)  # a name that is too long shows here
     except FileNotFoundError:
         pass
-    except OSError as exc:
-        raise OutputError(f"cannot write {path}: {(exc.strerror or str(exc)).lower()}") from None
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise OutputError(f"cannot write {path}: {reason.lower()}") from None
     if not os.access(parent, os.W_OK):
         raise OutputError(f"cannot write {path}: no permission to write in {parent}")
 

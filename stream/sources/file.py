@@ -16,6 +16,7 @@ import av.error
 
 from dbrt.errors import SourceError
 from dbrt.stream.clock import SYSTEM_CLOCK, Clock
+from dbrt.stream.sources.boxes import is_cut, lacks_index
 from dbrt.stream.sources.media import decode_frames, frame_rate, to_bgr
 from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.sources.state import SourceState
@@ -93,12 +94,17 @@ class FileSource(Source):
                     frame, index, time_s, now_s, decode_ms + convert_ms, is_live=self.realtime
                 )
         except av.error.FFmpegError:
-            raise SourceError(
-                f"{self.name} is damaged: read {index + 1} frames, stopped early at "
-                f"{line.last_s:.1f} s; results up to there are kept"
-            ) from None
-        if index < 0 and not stop.is_set():
+            raise SourceError(self._damaged(index + 1, line)) from None
+        if index < 0:
             raise SourceError(f"{self.name} holds no frame that can be decoded")
+        if is_cut(self.path):
+            raise SourceError(self._damaged(index + 1, line))
+
+    def _damaged(self, count: int, line: TimeLine) -> str:
+        return (
+            f"{self.name} is damaged: read {count} frames, stopped early at "
+            f"{line.last_s:.1f} s; results up to there are kept"
+        )
 
 
 class TimeLine:
@@ -150,7 +156,7 @@ def check_regular_file(path: Path) -> None:
 
 def unreadable(path: Path, exc: Exception) -> str:
     """Return the line that says why FFmpeg could not open `path`."""
-    if "moov atom not found" in str(exc):
+    if lacks_index(path):
         return f"{path} was not finished when it was written: it has no index (moov)"
     if isinstance(exc, av.error.InvalidDataError):
         return f"{path} is not a video that can be read"
