@@ -106,6 +106,27 @@ def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
     return _check_side(height, "height", SIZE_STEP), _check_side(width, "width", SIZE_STEP)
 
 
+def parse_shape(text: str) -> tuple[int, int]:
+    """Return the (H, W) that `--shape HxW` names.
+
+    Raises UsageError for another form, or sides that are no multiples of 32.
+    """
+    return check_shape(parse_pair(text, "--shape", "HEIGHTxWIDTH"))
+
+
+def parse_pair(text: str, option: str, form: str) -> tuple[int, int]:
+    """Return the two numbers of a text like "736x1280".
+
+    option, form  for the message: "--frame", "WIDTHxHEIGHT"
+
+    Raises UsageError for another form.
+    """
+    first, _, second = text.strip().lower().partition("x")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in (first, second)):
+        raise UsageError(f"{option} {text!r} is not {form}: write for example 736x1280")
+    return int(first), int(second)
+
+
 def shape_for_frame(size: int, height: int, width: int) -> tuple[int, int]:
     """Return the (H, W) that wastes least for a frame of `height` x `width` pixels.
 

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from dbrt.engine.spec import EngineSpec, check_shape, check_size, shape_for_frame
+from dbrt.engine.spec import (
+    EngineSpec,
+    check_shape,
+    check_size,
+    parse_shape,
+    shape_for_frame,
+)
 from dbrt.errors import EngineError, UsageError
 
 SPEC = EngineSpec(
@@ -118,3 +124,19 @@ def test_the_shape_for_a_frame_is_the_scaled_frame_rounded_up(
 def test_a_frame_without_pixels_has_no_shape() -> None:
     with pytest.raises(UsageError, match="0x5"):
         shape_for_frame(736, 5, 0)
+
+
+@pytest.mark.parametrize("text", ["736x1280", " 736X1280 "])
+def test_a_shape_is_read_from_text(text: str) -> None:
+    assert parse_shape(text) == (736, 1280)
+
+
+@pytest.mark.parametrize("text", ["", "736", "736x", "x736", "7x3x6", "-32x64", "1e3x64", "٣٢x64"])
+def test_a_text_that_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not HEIGHTxWIDTH: write for example 736x1280"):
+        parse_shape(text)
+
+
+def test_a_shape_in_text_is_checked() -> None:
+    with pytest.raises(UsageError, match="width 100 "):
+        parse_shape("64x100")
