@@ -2,7 +2,7 @@
 
 ::
 
-    source ──[4]──> engine ──[2]──> decode ──[8]──> sink, one thread each
+    source ──[2]──> engine ──[2]──> decode ──[8]──> sink, one thread each
                                        └───[1]──> window, the main thread's
 
 Each arrow is a bounded Channel, each name a thread. Results reach every sink in frame order.
@@ -40,7 +40,7 @@ from dbrt.stream.sinks.sink import Sink
 from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.telemetry import Telemetry
 
-CAPTURED = 4  # frames waiting for the engine: 11 MB at 720p; live sources use the newest only
+CAPTURED = 2  # frames waiting for the engine; more would only age
 MAPS = 2
 RESULTS = 8  # a key frame of the encoder takes longer than the others
 

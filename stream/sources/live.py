@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dbrt.errors import SourceError
 from dbrt.stream.clock import SYSTEM_CLOCK, Clock
 from dbrt.stream.sources.source import Frame, Report, Source, SourceFrame, no_report
-from dbrt.stream.sources.state import SourceState
+from dbrt.stream.sources.state import SourceState, SourceStatus
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
@@ -82,6 +82,7 @@ class LiveSource(Source):
         seed: int | None = None,
     ) -> None:
         super().__init__(name, clock=clock, report=report)
+        self.status = SourceStatus(can_stall=True)
         self.max_outage_s = max_outage_s
         self._backoff = Backoff(random.Random(seed))
         self._count = 0

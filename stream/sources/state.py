@@ -63,9 +63,13 @@ class SourceStatus:
 
     The source's thread writes, the main thread reads and calls `check_stall`; the lock covers
     every field.
+
+    can_stall  whether a second without a frame means something: not for a file, whose reader waits
+               until there is room
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_stall: bool = False) -> None:
+        self._can_stall = can_stall
         self._lock = threading.Lock()
         self._state = SourceState.CONNECTING
         self._reason = ""
@@ -116,6 +120,8 @@ class SourceStatus:
     def check_stall(self, now_s: float) -> None:
         """Call a live source stalled that streams and has sent nothing for STALL_AFTER_S."""
         with self._lock:
+            if not self._can_stall:
+                return
             if self._state is SourceState.STREAMING and self._last_frame_s is not None:
                 silence_s = now_s - self._last_frame_s
                 if silence_s > STALL_AFTER_S:

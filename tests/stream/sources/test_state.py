@@ -42,7 +42,7 @@ def test_only_the_changes_of_the_table_are_allowed(before, after):
 
 
 def test_a_second_without_a_frame_is_a_stall_and_a_frame_ends_it():
-    status = SourceStatus()
+    status = SourceStatus(can_stall=True)
     status.check_stall(1000.0)
     assert status.state is SourceState.CONNECTING
     status.count_frame(10.0)
@@ -52,6 +52,13 @@ def test_a_second_without_a_frame_is_a_stall_and_a_frame_ends_it():
     assert status.state is SourceState.STALLED
     assert "1.1 s" in status.stats().reason
     status.count_frame(12.0)
+    assert status.state is SourceState.STREAMING
+
+
+def test_a_file_that_waits_for_room_is_no_stall():
+    status = SourceStatus()
+    status.count_frame(10.0)
+    status.check_stall(99.0)
     assert status.state is SourceState.STREAMING
 
 
