@@ -144,7 +144,7 @@ def _absorb_bias(
     constants: dict[str, NDArray[Any]],
 ) -> None:
     """Drop the Add that carries the bias where tf2onnx did not merge it."""
-    if len(node.input) > 2:
+    if len(node.input) > 2 or not bias.any():  # tf2onnx drops a bias of zeros
         return
     users = [user for user in graph.node if node.output[0] in user.input]
     if len(users) == 1 and users[0].op_type == "Add":
