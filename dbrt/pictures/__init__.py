@@ -1,0 +1,1 @@
+"""Text in pictures: finding the files, running the detector over them, writing what it found."""
