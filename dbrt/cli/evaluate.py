@@ -116,7 +116,8 @@ def _detect(
         check_save_folder(save, dataset)
     with TextDetector(**engine, min_score=min_score, output=protocol.output) as detector:
         found = detect_all(dataset, detector, save=save, progress=_progress)
-    return found, engine
+        model = {"model": detector.model.name, "sha256": detector.model.sha256}
+        return found, {**engine, **model, "reason": detector.reason}
 
 
 def _parse_shape(text: str) -> tuple[int, int]:
@@ -148,6 +149,7 @@ def _print(
     rows = [
         ("dataset", " ".join(filter(None, (dataset.name, dataset.split)))),
         ("protocol", protocol.name),
+        *_source_rows(source),
         ("images", report.images),
         ("regions", report.regions),
         ("care words", report.care),
@@ -161,3 +163,10 @@ def _print(
     for band in report.bands:
         upper = f"to {band.high:g} px" if band.high != float("inf") else "px up"
         click.echo(f"{band.low:>3g} {upper:<10}{band.care:>10}  {band.recall:.4f}")
+
+
+def _source_rows(source: dict[str, Any]) -> list[tuple[str, str]]:
+    if "folder" in source:
+        return [("detections", source["folder"])]
+    size = "x".join(map(str, source["shape"])) if source["shape"] else f"size {source['size']}"
+    return [("model", f"{source['model']} {size}"), ("runner", source["reason"])]

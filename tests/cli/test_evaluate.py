@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dbrt.cli import main
+from dbrt.detector import TextDetector
 from dbrt.regions import TextRegions
 
 LINE = "10,20,50,20,50,30,10,30"
@@ -47,6 +48,8 @@ class Detector:
     """Stands for TextDetector: finds one word in every picture; remembers how it was made."""
 
     made = None
+    model = types.SimpleNamespace(name="tiny", sha256="00ff")
+    reason = "openvino fp32: asked for"
 
     def __init__(self, **options):
         Detector.made = options
@@ -122,6 +125,7 @@ def test_a_model_is_run_with_the_options_given(folder, detector, tmp_path, capsy
         "output": "quad",
     }
     result = json.loads(capsys.readouterr().out)
+    assert result["source"]["model"] == "tiny"
     assert (result["matched"], result["precision"], result["recall"]) == (2, 1, 0.5)
     assert (tmp_path / "out/res_b.txt").read_text() == f"{LINE},0.8000\n"
 
@@ -173,9 +177,17 @@ def test_a_malformed_annotation_is_named_with_its_line(folder, detections, capsy
     assert "gt_b.txt, line 2: expected x1,y1" in capsys.readouterr().err
 
 
-def test_the_detector_takes_what_the_command_gives():
-    detector = pytest.importorskip("dbrt.detector")
-    inspect.signature(detector.TextDetector).bind(
+def test_the_table_names_model_input_and_runner(folder, detector, capsys):
+    assert evaluate(folder, "--shape", "64x128") == 0
+    assert evaluate(folder, "--size", "320") == 0
+    out = capsys.readouterr().out
+    assert "model       tiny 64x128\n" in out
+    assert "model       tiny size 320\n" in out
+    assert f"runner      {detector.reason}\n" in out
+
+
+def test_the_double_stands_for_the_real_detector():
+    inspect.signature(TextDetector).bind(
         model="auto",
         size=736,
         shape=None,
