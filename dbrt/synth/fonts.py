@@ -10,7 +10,7 @@ from dbrt.errors import InputError
 from dbrt.synth.lettering import has_glyphs
 
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
-PROBE = "ABCGHRabcghr0123456789"
+PROBE = "ABCGHRabcghr0123456789$%.,:!?/-"
 INSTALL = "install some (Debian: apt-get install fonts-dejavu-core fonts-lato) or name a folder"
 # Fonts whose letters are drawings, or too thin to be seen at the sizes of scene text.
 UNFIT = ("symbol", "dingbat", "emoji", "math", "d050000l", "hairline", "thin", "barcode")

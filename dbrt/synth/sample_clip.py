@@ -23,7 +23,7 @@ from dbrt.synth.street import build_street
 FPS = 25
 FRAMES = 150
 WIDTH, HEIGHT = 1280, 720
-CARE_VISIBLE = 0.9  # share of a word that must be seen for a reader to be asked for it
+CARE_VISIBLE = 0.95  # share of a word that must be seen for a reader to be asked for it
 LISTED_VISIBLE = 0.02  # below it the word is not in the frame at all
 CARE_HEIGHT_PX = 20.0
 LICENCE = "drawn by dbrt's own code (dbrt/synth/sample_clip.py), Apache-2.0; see samples/README.md"
@@ -93,7 +93,7 @@ def header() -> dict[str, Any]:
         "size": [WIDTH, HEIGHT],
         "licence": LICENCE,
         "note": "quads are words, clockwise from their own top left, pixels of the frame, not cut "
-        "at its border; care is false where less than nine tenths of the word can be seen",
+        "at its border; care is false where less than 95 % of the word can be seen",
     }
 
 

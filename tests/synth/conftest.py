@@ -1,0 +1,11 @@
+"""A font that is there wherever Pillow is, so that these tests do not depend on the machine's."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def font(tmp_path_factory):
+    image_font = pytest.importorskip("PIL.ImageFont", reason="Pillow is not installed")
+    path = tmp_path_factory.mktemp("fonts") / "default.ttf"
+    path.write_bytes(image_font.load_default(20).font_bytes)
+    return path
