@@ -1,1 +1,1 @@
-"""benchmarks"""
+"""What `dbrt bench` runs: networks and post-processing timed on this machine."""
