@@ -34,7 +34,8 @@ class Region(NamedTuple):
 class TextRegions:
     """The text found in one frame, sorted top to bottom, then left to right.
 
-    quads            (N, 4, 2) float32, pixels of the frame, clockwise from the corner with least x + y
+    quads            (N, 4, 2) float32, pixels of the frame, clockwise from the corner with least
+                     x + y
     scores           (N,) float32, 0..1
     polygon_points   (P, 2) float32, the polygons of all regions one behind the other, or None
     polygon_offsets  (N + 1,) int64, polygon i is points[offsets[i]:offsets[i + 1]], or None
