@@ -171,19 +171,19 @@ def _bookshop(sheet: Sheet, x: float, rng: np.random.Generator) -> None:
     _door(sheet, centre - 1.75, bgr("#24406e"))
     middle = _fascia(sheet, centre, 5.4, navy)
     sheet.text("Books and Maps", font_named("DejaVuSerif-Bold.ttf"), 0.37, (centre, middle),
-               bgr("#f0cf6e"), shadow=bgr("#0a1222"))  # fmt: skip
+               bgr("#f0cf6e"), word_gap=1.3, shadow=bgr("#0a1222"))  # fmt: skip
 
 
 def _florist(sheet: Sheet, x: float, rng: np.random.Generator) -> None:
     centre, rose = x - LEFT, bgr("#f3e6e4")
     _shop_window(sheet, centre - 2.25, 2.95, rng, frame=bgr("#8d4a5d"), glow=bgr("#dfe8c9"))
     for shelf in (0.69, 1.33, 1.97):
-        for spot in np.arange(centre - 2.05, centre + 0.55, 0.3):
+        for spot in np.arange(centre - 1.98, centre + 0.55, 0.44):
             sheet.box(float(spot) - 0.07, shelf, 0.14, 0.14, bgr("#a8694a"))
-            for _ in range(9):
-                dx, dy = rng.normal(0, 0.075), abs(rng.normal(0.26, 0.07))
+            for _ in range(22):
+                dx, dy = rng.normal(0, 0.1), abs(rng.normal(0.28, 0.08))
                 petal = ["#d8456b", "#f2b632", "#f7f3ee", "#8e4fa8", "#5f8f43", "#4c7a38"]
-                sheet.disc(spot + dx, shelf + dy, 0.05, 0.05, bgr(str(rng.choice(petal))))
+                sheet.disc(spot + dx, shelf + dy, 0.045, 0.045, bgr(str(rng.choice(petal))))
     _door(sheet, centre + 1.2, bgr("#8d4a5d"))
     middle = _fascia(sheet, centre, 5.4, rose)
     sheet.text("FLOWERS", font_named("Lato-Black.ttf"), 0.46, (centre, middle), bgr("#a82b57"),

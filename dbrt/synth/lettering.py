@@ -92,16 +92,19 @@ def _draw_word(
     return quad, x
 
 
-def set_line(text: str, font_path: Path, size_px: int, spacing: float = 0.0) -> Lettering:
+def set_line(
+    text: str, font_path: Path, size_px: int, spacing: float = 0.0, word_gap: float = 1.0
+) -> Lettering:
     """Set one line of words, cropped to its ink with a margin of an eighth of the size.
 
-    size_px  pixels of the font's em; capitals are about 0.7 of it
-    spacing  extra pixels between letters (0 keeps the font's kerning)
-    raises   InputError for a font that can't be read or a text without ink
+    size_px   pixels of the font's em; capitals are about 0.7 of it
+    spacing   extra pixels between letters (0 keeps the font's kerning)
+    word_gap  the space between words in spaces of the font
+    raises    InputError for a font that can't be read or a text without ink
     """
     font = load_font(font_path, size_px)
     words = tuple(text.split())
-    gap = font.getlength(" ") + 2 * spacing
+    gap = font.getlength(" ") * word_gap + 2 * spacing
     width = sum(font.getlength(w) + spacing * len(w) + gap for w in words)
     canvas = np.zeros((int(size_px * 2.2), int(width + size_px * 1.5) + 2), np.uint8)
     x, quads = size_px * 0.6, []

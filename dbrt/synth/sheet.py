@@ -83,11 +83,11 @@ class Sheet:
 
     def text(
         self, text: str, font: Path, cap_m: float, at: tuple[float, float], colour: Colour, *,
-        spacing: float = 0.0, shadow: Colour | None = None,
+        spacing: float = 0.0, word_gap: float = 1.0, shadow: Colour | None = None,
     ) -> None:  # fmt: skip
         """Paint a line of words centred at a point; capitals are cap_m metres tall."""
         size = round(cap_m / CAP_HEIGHT * self.px_per_m)
-        line = set_line(text, font, size, spacing * size)
+        line = set_line(text, font, size, spacing * size, word_gap)
         cx, cy = self.px(*at)
         rows, columns = line.mask.shape
         left, top = round(cx - columns / 2), round(cy - rows / 2)

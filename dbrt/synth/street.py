@@ -109,7 +109,7 @@ def _ground(rng: np.random.Generator) -> Panel:
 
 def _awning(x: float, colour: str, text: str) -> list[Panel]:
     """Make a striped awning over a shop window and the flap at its front with the text."""
-    width, tint = 3.3, bgr(colour)
+    width, tint = 3.7, bgr(colour)
     cloth = Sheet(width, 1.2, 110.0, 255)
     cloth.paste(0, 0, stripes(cloth.size_of(width, 1.2), tint, bgr("#f4efe4"), 110 * 0.55))
     cloth.shine(np.linspace(1.02, 0.86, cloth.picture.shape[0], dtype=np.float32)[:, None]
@@ -122,7 +122,13 @@ def _awning(x: float, colour: str, text: str) -> list[Panel]:
         flap.disc(float(scallop), 0.1, 0.11, 0.09, tint)
     flap.light(0, 0.48, width, 0.08, 0.8, soft=0.02)
     flap.text(
-        text, font_named("Lato-Heavy.ttf"), 0.29, (width / 2, 0.3), bgr("#fdf7e8"), spacing=0.02
+        text,
+        font_named("Lato-Heavy.ttf"),
+        0.31,
+        (width / 2, 0.3),
+        bgr("#fdf7e8"),
+        spacing=0.02,
+        word_gap=2.2,
     )
     return [top, flap.panel(left, 2.40 - 0.56, -0.92)]
 
