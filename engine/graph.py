@@ -4,7 +4,7 @@
 
     frame  uint8 (N, H, W, 3) BGR, letterboxed
       Cast, Sub mean, Div std, Transpose to NCHW      colour order: folded into the stem's kernel
-      the network without its threshold head
+      the network without its threshold head, pyramid and head rewritten
       Mul 255, Round, Cast, Reshape
     map    uint8 (N, H, W) = round(255 p)
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dbrt.engine.modelfile import INPUT, PROBABILITY, THRESHOLD, ModelFile
+from dbrt.engine.rewrite import rewrite_head
 from dbrt.engine.spec import check_shape
 from dbrt.errors import InputError, UsageError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Raised with every change of the nodes below, so that engines of the old graph are not taken.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 
 FRAME = "frame"
 MAP = "map"
@@ -36,13 +37,20 @@ MAX_BATCH = 64
 
 
 def prepare(
-    model: ModelFile, shape: tuple[int, int], *, batch: int = 1, threshold_head: bool = False
+    model: ModelFile,
+    shape: tuple[int, int],
+    *,
+    batch: int = 1,
+    threshold_head: bool = False,
+    rewrite: bool = True,
 ) -> onnx.ModelProto:
     """Make the inference graph of `model` for one shape and batch.
 
     shape           (H, W), multiples of 32
     batch           N, 1 to 64
     threshold_head  keep it: a second output `threshold`, uint8 (N, H, W) = round(255 t)
+    rewrite         save multiply-adds (`dbrt.engine.rewrite`); not done beside a threshold head,
+                    which needs what it replaces
     returns         ONNX, float32 inside, kernels float16 behind casts as in the model file
 
     Raises UsageError for a bad shape or batch, InputError for a model that cannot be prepared.
@@ -56,6 +64,8 @@ def prepare(
     graph = proto.graph
     outputs = [PROBABILITY, THRESHOLD] if threshold_head else [PROBABILITY]
     _prune(graph, outputs)
+    if rewrite and not threshold_head and rewrite_head(graph, PROBABILITY):
+        _prune(graph, outputs)
     head = _normalised_frame(graph, model)
     tail = [node for name in outputs for node in _to_bytes(graph, name, (batch, *shape))]
     body = list(graph.node)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dbrt.engine.graph import prepare
 from dbrt.engine.letterbox import letterbox
 from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.runner import Frames, Maps, Runner
@@ -160,7 +161,9 @@ def open_reference(model: ModelFile, shape: tuple[int, int], batch: int, besides
         except RunnerError:
             continue
         spec = make_spec(model, chosen, plan, shape=shape, batch=batch)
-        return chosen.open(chosen.build(model, spec), spec, model, plan.reason)
+        # The plain graph, so that the rewriting of the engine's is compared too.
+        plain = prepare(model, shape, batch=batch, rewrite=False).SerializeToString()
+        return chosen.open(plain, spec, model, plan.reason)
     raise RunnerError("no runner for a float32 comparison: pip install openvino")
 
 

@@ -31,6 +31,13 @@ def make_model() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def make_pyramid() -> Callable[..., Any]:
+    """`tiny_pyramid` of tiny_model.py."""
+    make: Callable[..., Any] = _TINY["tiny_pyramid"]
+    return make
+
+
+@pytest.fixture
 def model(tmp_path: Path, write_model: Callable[..., Path]) -> ModelFile:
     """Read the tiny model."""
     return read_model_file(write_model(tmp_path / "tiny.onnx"))

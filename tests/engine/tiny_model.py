@@ -88,6 +88,48 @@ def tiny_model(*, threshold_head: bool = True, gain: float = 1.0) -> onnx.ModelP
     return _model(graph, outputs)
 
 
+def tiny_pyramid(inner: int = 8) -> onnx.ModelProto:
+    """Build DB's whole form with few channels: backbone, laterals, pyramid, probability head."""
+    graph = _Graph()
+    seed = np.random.default_rng(11)
+    quarter = inner // 4
+
+    def conv(x: str, name: str, shape: tuple[int, ...], bias: bool = False, stride: int = 1) -> str:
+        kernel = seed.normal(0, (shape[1] * shape[2] * shape[3]) ** -0.5, shape)
+        inputs = [x, graph.weight(f"{name}/kernel", kernel.astype(np.float32))]
+        if bias:
+            inputs.append(graph.vector(f"{name}/bias", seed.normal(0, 0.3, shape[0])))
+        pads = [shape[2] // 2] * 4
+        return graph.add("Conv", inputs, name, strides=[stride, stride], pads=pads)
+
+    def enlarge(x: str, name: str, by: int) -> str:
+        scales = graph.vector(f"{name}/scales", np.array([1, 1, by, by]))
+        nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return graph.add("Resize", [x, "", scales], name, mode="nearest", **nearest)
+
+    x = graph.add("Relu", [conv("image", "stem", (4, 3, 3, 3), True, 2)], "stem_relu")
+    sums: dict[int, str] = {}
+    for level, channels in ((2, 4), (3, 5), (4, 6), (5, 7)):
+        before = channels - 1 if level > 2 else 4
+        made = conv(x, f"c{level}", (channels, before, 3, 3), True, 2)
+        x = graph.add("Relu", [made], f"c{level}_relu")
+        sums[level] = conv(x, f"in{level}", (inner, channels, 1, 1))
+    for level in (4, 3, 2):
+        larger = enlarge(sums[level + 1], f"sum{level}_up", 2)
+        sums[level] = graph.add("Add", [larger, sums[level]], f"sum{level}")
+    outs = [conv(sums[level], f"out{level}", (quarter, inner, 3, 3)) for level in (5, 4, 3, 2)]
+    taps = [enlarge(out, f"{out}_up", by) for out, by in zip(outs, (8, 4, 2), strict=False)]
+    x = graph.add("Concat", [*taps, outs[3]], "fuse", axis=1)
+    x = graph.add("Relu", [conv(x, "head", (quarter, inner, 3, 3), True)], "head_relu")
+    for name, shape in (("up1", (quarter, quarter, 2, 2)), ("up2", (quarter, 1, 2, 2))):
+        kernel = graph.weight(f"{name}/kernel", seed.normal(0, 1, shape).astype(np.float32))
+        bias = graph.vector(f"{name}/bias", seed.normal(0, 0.3, shape[1]))
+        x = graph.add("ConvTranspose", [x, kernel, bias], name, strides=[2, 2])
+        last = name == "up2"
+        x = graph.add("Sigmoid" if last else "Relu", [x], "probability" if last else "up1_relu")
+    return _model(graph, ["probability"])
+
+
 def write_tiny_model(path: Path, *, drop: tuple[str, ...] = (), **metadata: str) -> Path:
     """Write the model; `metadata` replaces values of `dbrt.<key>`, `drop` leaves keys out."""
     model = tiny_model()
