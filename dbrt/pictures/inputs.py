@@ -30,9 +30,6 @@ def find_pictures(
                     found.setdefault(os.path.normcase(os.path.abspath(picture)), picture)
         except InputError as exc:
             failures.append(exc)
-        except (OSError, ValueError) as exc:  # a name that is too long, or has a null byte
-            reason = getattr(exc, "strerror", None) or exc
-            failures.append(InputError(f"{argument}: can't be read: {reason}"))
     return list(found.values()), failures
 
 
