@@ -96,6 +96,7 @@ class Pipeline:
         self._inference = inference
         self._decode = decode
         self._warm_up = warm_up
+        self._warm_s = float("-inf")  # the decode thread's: when its kernels were ready
         self._max_frames = max_frames
         self._max_staleness_s = max_staleness_s
         self._clock = clock
@@ -262,6 +263,7 @@ class Pipeline:
         """Decode thread: `_maps` into every sink's channel and the window's."""
         try:
             self._warm_up()
+            self._warm_s = self._clock.now()
             while not isinstance(mapped := self._maps.get(), Mark):
                 result = self._decode_one(mapped)
                 if result is not None:
@@ -287,7 +289,7 @@ class Pipeline:
             "letterbox": mapped.letterbox_ms,
             "network": mapped.network_ms,
             "decode": (now_s - started_s) * 1000,
-            "latency": (now_s - mapped.since_s) * 1000,
+            "latency": (now_s - max(mapped.since_s, self._warm_s)) * 1000,
         }
         self.telemetry.record("decode", times_ms["decode"])
         self.telemetry.record("latency", times_ms["latency"])

@@ -13,7 +13,7 @@ from dbrt.stream.clock import SYSTEM_CLOCK, Clock
 STAGES = ("capture", "letterbox", "network", "decode", "draw", "write", "latency")
 """In the order of a frame's way. `capture` is decoding and converting, not waiting for the camera;
 `latency` runs from the frame being there to its regions being there, queues included, and the
-time before the engine was ready excluded."""
+time before engine and kernels were ready excluded."""
 
 _RATIO = 1.02  # neighbouring buckets: a percentile is off by at most 1 %
 _LEAST_MS = 0.001

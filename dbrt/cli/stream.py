@@ -23,17 +23,31 @@ def _read_config(ctx: click.Context, _param: click.Parameter, path: str | None) 
         return None
     from dbrt.stream.settings import read_config
 
-    options = {p.name: p for p in ctx.command.params if p.name not in (None, "config", "help")}
+    hidden = ("config", "help", None)
+    options = {p.name: p for p in ctx.command.params if p.name not in hidden}
     values = read_config(path, [name for name in options if name])
     for name, value in values.items():
-        is_flag = isinstance(options[name], click.Option) and options[name].type is click.BOOL
-        if is_flag != isinstance(value, bool):
-            kind = "true or false" if is_flag else "a number or a text"
-            raise UsageError(f"configuration {path}: {name} must be {kind}, not {value!r}")
-        if options[name].multiple and isinstance(value, str):
-            values[name] = [value]
+        values[name] = _checked(options[name], value, path)
     ctx.default_map = {**(ctx.default_map or {}), **values}
     return path
+
+
+def _checked(option: click.Parameter, value: Any, path: str) -> Any:
+    """Return a configuration value in the form of the command line's; its type is click's to check.
+
+    Raises UsageError where TOML's type can't be meant.
+    """
+    if isinstance(option, click.Option) and option.is_flag:
+        kind, is_right = "true or false", isinstance(value, bool)
+    elif option.multiple:
+        value = value if isinstance(value, list) else [value]
+        kind, is_right = "a text or a list of texts", all(isinstance(v, str) for v in value)
+    else:
+        kind = "a number or a text"
+        is_right = isinstance(value, int | float | str) and not isinstance(value, bool)
+    if not is_right:
+        raise UsageError(f"configuration {path}: {option.name} must be {kind}, not {value!r}")
+    return value
 
 
 @click.command(epilog=_EPILOG, context_settings={"show_default": True})

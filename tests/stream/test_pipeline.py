@@ -450,3 +450,15 @@ def test_many_runs_leave_no_thread_behind(make_source, make_sink, make_pipeline,
     for _ in range(15):
         make_pipeline(make_source([picture] * 3), [make_sink()]).run(tick_s=0.001)
     assert threading.active_count() == before
+
+
+def test_latency_leaves_out_the_time_until_everything_was_ready(
+    make_source, make_sink, make_pipeline, make_picture, clock
+):
+    def warm_up():
+        clock.time_s += 140.0  # compiling kernels on a busy machine
+
+    sink = make_sink()
+    source = make_source(frames_of(make_picture, 3), clock=clock)
+    make_pipeline(source, [sink], warm_up=warm_up).run()
+    assert [result.times_ms["latency"] for result in sink.results] == [0.0] * 3
