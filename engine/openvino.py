@@ -8,6 +8,7 @@ blob has 49 MB and imports in 0.07 to 0.14 s, and is taken without a word when a
 from __future__ import annotations
 
 import platform
+import sys
 from collections import deque
 from typing import Any, ClassVar, Self
 
@@ -157,6 +158,9 @@ class OpenVinoRunner(Runner):
 
 
 def _openvino() -> Any:
+    # `import openvino` alone reports to an analytics service and leaves an identifier in the home
+    # folder, unless its telemetry package can't be imported (openvino 2026.4: ovc/telemetry_utils).
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as exc:
