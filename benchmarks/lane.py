@@ -35,9 +35,8 @@ class Lane:
         self._next = 0
 
     def warm_up(self) -> None:
-        """Take two passes that do not count: the first calls allocate and choose kernels."""
-        for _ in range(2):
-            self._pass(self._next)
+        """Take a pass that does not count: the first call allocates and chooses kernels."""
+        self._pass(self._next)
 
     def turn(self) -> None:
         """Take one pass that does not count and `PASSES` that do."""

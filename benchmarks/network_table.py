@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -20,7 +22,11 @@ from dbrt.postproc import warm_up
 
 SIZES = (320, 512, 736)
 ROUNDS = 10
+
+# `--quick`: one pass over all nine rows takes 0.9 s on two free Zen 4 cores with bf16, so three
+# rounds of four passes take 11 s, besides opening. A slower or busy machine gets fewer rounds.
 QUICK_ROUNDS = 3
+QUICK_LIMIT_S = 60.0
 
 # Told after each step: what comes next, steps done, steps in all.
 OnStep = Callable[[str, int, int], None]
@@ -37,11 +43,16 @@ def run_network_table(
     runner: str = "auto",
     precision: str = "auto",
     rounds: int = ROUNDS,
+    limit_s: float = math.inf,
     on_step: OnStep = say_nothing,
+    clock: Callable[[], float] = time.monotonic,
 ) -> BenchReport:
     """Time each network at each square size, one frame at a time.
 
-    models  names or paths; none: the light network and both ResNets
+    models   names or paths; none: the light network and both ResNets
+    limit_s  no round is begun that would end later than this after the start, going by the
+             round before; the first is always run
+    clock    seconds, to hold the limit; not what is measured
 
     All engines are open at once and take turns, so that a machine that slows down or speeds up
     does so for all rows. Raises UsageError for a bad size or no round, InputError for a model,
@@ -50,11 +61,11 @@ def run_network_table(
     sizes = [check_size(size) for size in dict.fromkeys(sizes)]
     if not sizes or rounds < 1:
         raise UsageError("bench needs at least one size and one round")
-    date, load_before = now(), load_average()
+    date, load_before, end_s = now(), load_average(), clock() + limit_s
     with ExitStack() as stack:
         bench = _Bench(find_networks(models), sizes, rounds, stack, on_step)
         bench.open(runner, precision)
-        bench.run()
+        done = bench.run(lambda round_s: clock() + round_s <= end_s, clock)
         rows, maps, reasons = bench.rows(), bench.notes(), bench.reasons()
     machine = describe_machine()
     return BenchReport(
@@ -63,7 +74,8 @@ def run_network_table(
         provenance=Provenance(
             machine=machine,
             date=date,
-            rounds=rounds,
+            rounds=done,
+            rounds_asked=rounds,
             passes=PASSES,
             threads=f"the runner's default for one frame on {machine.cores} cores",
             reasons=reasons,
@@ -116,14 +128,24 @@ class _Bench:
                 lane.warm_up()
                 self._done += 1
 
-    def run(self) -> None:
-        """Give every lane its turn, round after round."""
-        for number in range(1, self._rounds + 1):
+    def run(self, may_begin: Callable[[float], bool], clock: Callable[[], float]) -> int:
+        """Give every lane its turn, round after round; return how many rounds there were.
+
+        may_begin  asked with the seconds of the last round whether there is time for one more
+        """
+        number = 0
+        round_s = 0.0
+        while number == 0 or (number < self._rounds and may_begin(round_s)):
+            number += 1
+            started_s = clock()
             for (network, size), lane in self._lanes.items():
                 self._step(f"round {number} of {self._rounds}: {network.title} at {size}")
                 lane.turn()
                 self._done += 1
+            round_s = clock() - started_s
+        self._done = self._steps
         self._step("done")
+        return number
 
     def rows(self) -> tuple[BenchRow, ...]:
         """Return what the lanes measured, in the order of networks and sizes."""

@@ -40,7 +40,9 @@ def rich_table(report: BenchReport) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column in LEFT else "right")
+        # The widest headings stand over short figures: two lines keep the table narrow.
+        heading = column.replace("published ", "published\n")
+        table.add_column(heading, justify="left" if column in LEFT else "right")
     for row in report.rows:
         table.add_row(*_cells(row))
     return table
@@ -60,6 +62,11 @@ def notes(report: BenchReport) -> list[str]:
     ]
     if any(row.weights == UNTRAINED for row in report.rows):
         lines.append("Random weights take the time of trained ones and find nothing.")
+    if run.rounds < run.rounds_asked:
+        lines.append(
+            f"The time was up after {run.rounds} of {run.rounds_asked} rounds: leave out --quick, "
+            "or give --rounds, for all of them."
+        )
     if run.load_before is not None and run.load_before[0] > BUSY_LOAD:
         lines.append(
             f"The machine was busy with other work (load {run.load_before[0]:.1f} before the "

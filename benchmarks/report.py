@@ -68,12 +68,15 @@ class MapNote:
 class Provenance:
     """The circumstances of a run; `load_*` are averages of 1, 5 and 15 minutes.
 
-    reasons  one line a runner: why it was taken, and its version
+    rounds        that were run
+    rounds_asked  more than that where the time was up
+    reasons       one line a runner: why it was taken, and its version
     """
 
     machine: Machine
     date: str
     rounds: int
+    rounds_asked: int
     passes: int
     threads: str
     reasons: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,9 @@ Examples:
 
 
 @click.command(epilog=_EPILOG, context_settings={"show_default": True})
-@click.option("--quick", is_flag=True, help="Few rounds: about a minute on two cores.")
+@click.option(
+    "--quick", is_flag=True, help="Few rounds: about a minute, also where the machine is slow."
+)
 @click.option(
     "--size",
     "sizes",
@@ -70,7 +73,7 @@ def command(
 
     Every file says which machine, versions and load its figures belong to.
     """
-    from dbrt.benchmarks.network_table import QUICK_ROUNDS, ROUNDS, SIZES, run_network_table
+    from dbrt.benchmarks import network_table
     from dbrt.benchmarks.rendering import csv_text, write_text
     from dbrt.benchmarks.rendering import markdown as markdown_text
     from dbrt.stream.sinks.sink import check_file
@@ -79,10 +82,11 @@ def command(
     for path, _ in outputs:  # before the minutes of measuring
         check_file(path, overwrite=overwrite)
     with _progress() as on_step:
-        report = run_network_table(
+        report = network_table.run_network_table(
             models,
-            sizes or SIZES,
-            rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
+            sizes or network_table.SIZES,
+            rounds=rounds or (network_table.QUICK_ROUNDS if quick else network_table.ROUNDS),
+            limit_s=network_table.QUICK_LIMIT_S if quick and not rounds else math.inf,
             on_step=on_step,
             **engine,
         )
@@ -103,9 +107,9 @@ def _print(report: BenchReport) -> None:
     console = Console(file=sys.stdout, highlight=False, width=width)
     console.print(rich_table(report))
     for line in notes(report):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
     facts = ", ".join(f"{key} {value}" for key, value in provenance(report).items())
-    console.print(f"\n{facts}", markup=False)
+    console.print(f"\n{facts}", markup=False, soft_wrap=True)
 
 
 @contextmanager

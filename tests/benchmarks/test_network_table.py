@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,36 @@ def test_engines_of_random_weights_lie_apart(run: tuple[BenchReport, Steps]) -> 
 def test_the_run_says_why_and_when(run: tuple[BenchReport, Steps]) -> None:
     report, _ = run
     found = report.provenance
-    assert (found.rounds, found.passes) == (2, PASSES)
+    assert (found.rounds, found.rounds_asked, found.passes) == (2, 2, PASSES)
     assert ["openvino" in reason for reason in found.reasons] == [True]
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "rounds"),
+    [(0.0, 1), (29.0, 1), (40.0, 2), (1000.0, 4)],
+    ids=["no time", "less than a round is left", "one more fits", "time for all"],
+)
+def test_rounds_end_where_the_next_would_end_too_late(
+    limit_s: float,
+    rounds: int,
+    model_path: Path,
+    frames: list[Frame],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock is 10 s further at each look: three looks a round, the next begins 10 s later."""
+    monkeypatch.setattr(network_table, "sample_frames", lambda: frames)
+    looks = itertools.count(0.0, 10.0)
+    report = run_network_table(
+        [str(model_path)],
+        [64],
+        precision="fp32",
+        rounds=4,
+        limit_s=limit_s,
+        clock=lambda: next(looks),
+    )
+    assert report.provenance.rounds == rounds
+    assert report.provenance.rounds_asked == 4
+    assert report.rows[0].infer.samples == rounds * PASSES
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def report() -> BenchReport:
             machine=MACHINE,
             date="2026-01-01T00:00:00+00:00",
             rounds=2,
+            rounds_asked=2,
             passes=3,
             threads="2",
             reasons=("openvino with bf16",),
@@ -108,6 +109,7 @@ def test_notes_say_what_is_in_the_figures(report: BenchReport) -> None:
     assert "4 to 9 at 320" in text
     assert "Random weights" in text
     assert "busy" not in text
+    assert "The time was up" not in text
 
 
 def test_a_table_of_trained_networks_says_nothing_of_random_ones(report: BenchReport) -> None:
@@ -117,3 +119,9 @@ def test_a_table_of_trained_networks_says_nothing_of_random_ones(report: BenchRe
 def test_a_busy_machine_is_named(report: BenchReport) -> None:
     run = replace(report.provenance, load_before=(3.21, 1.0, 1.0))
     assert "busy with other work (load 3.2" in "\n".join(notes(replace(report, provenance=run)))
+
+
+def test_rounds_that_were_left_out_are_named(report: BenchReport) -> None:
+    run = replace(report.provenance, rounds_asked=5)
+    text = "\n".join(notes(replace(report, provenance=run)))
+    assert "The time was up after 2 of 5 rounds" in text
