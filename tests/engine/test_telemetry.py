@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 IMPORT = "from dbrt.engine.openvino import OpenVinoRunner, _openvino; _openvino()"
 
 
