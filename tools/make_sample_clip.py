@@ -17,7 +17,7 @@ from dbrt.synth.sample_clip import FPS, FRAMES, HEIGHT, WIDTH, clip, write_truth
 
 SAMPLES = Path(__file__).parent.parent / "dbrt" / "samples"
 BT709, LIMITED_RANGE = 1, 1  # FFmpeg's numbers
-OPTIONS = {"crf": "22", "preset": "veryslow", "tune": "animation"}
+OPTIONS = {"crf": "22", "preset": "slow", "tune": "animation"}
 
 
 def main(folder: Path) -> None:

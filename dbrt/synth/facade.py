@@ -177,17 +177,26 @@ def _bookshop(sheet: Sheet, x: float, rng: np.random.Generator) -> None:
 def _florist(sheet: Sheet, x: float, rng: np.random.Generator) -> None:
     centre, rose = x - LEFT, bgr("#f3e6e4")
     _shop_window(sheet, centre - 2.25, 2.95, rng, frame=bgr("#8d4a5d"), glow=bgr("#dfe8c9"))
-    for shelf in (0.69, 1.33, 1.97):
-        for spot in np.arange(centre - 1.98, centre + 0.55, 0.44):
-            sheet.box(float(spot) - 0.07, shelf, 0.14, 0.14, bgr("#a8694a"))
-            for _ in range(22):
-                dx, dy = rng.normal(0, 0.1), abs(rng.normal(0.28, 0.08))
-                petal = ["#d8456b", "#f2b632", "#f7f3ee", "#8e4fa8", "#5f8f43", "#4c7a38"]
-                sheet.disc(spot + dx, shelf + dy, 0.045, 0.045, bgr(str(rng.choice(petal))))
+    for shelf, start in ((0.69, 0.0), (1.33, 0.3), (1.97, 0.1)):
+        for spot in np.arange(centre - 1.9 + start, centre + 0.5, 0.62):
+            _bouquet(sheet, float(spot), shelf, rng)
     _door(sheet, centre + 1.2, bgr("#8d4a5d"))
     middle = _fascia(sheet, centre, 5.4, rose)
     sheet.text("FLOWERS", font_named("Lato-Black.ttf"), 0.46, (centre, middle), bgr("#a82b57"),
                spacing=0.06)  # fmt: skip
+
+
+def _bouquet(sheet: Sheet, x: float, y: float, rng: np.random.Generator) -> None:
+    """Paint a pot of green with blossoms of one colour, as tall as chance has it."""
+    petal = bgr(str(rng.choice(["#d8708c", "#e8bd5a", "#f0e6da", "#a678b8"])))
+    tall, wide = float(rng.uniform(0.2, 0.42)), float(rng.uniform(0.12, 0.2))
+    for i in range(46):
+        dx, dy = rng.normal(0, wide / 2), 0.16 + tall * rng.uniform(0, 1) ** 0.8
+        leaf = toned(bgr("#7d9a5e"), float(rng.uniform(0.75, 1.1)))
+        sheet.disc(x + dx, y + dy, 0.04, 0.04, petal if i % 3 == 0 else leaf)
+    sheet.polygon(
+        [(x - 0.07, y), (x + 0.07, y), (x + 0.1, y + 0.2), (x - 0.1, y + 0.2)], bgr("#a8795c")
+    )
 
 
 def _cafe(sheet: Sheet, x: float, rng: np.random.Generator) -> None:
