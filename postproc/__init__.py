@@ -1,6 +1,5 @@
 """Probability maps to text regions: `decode`, and `warm_up` to have its kernels ready."""
 
-from dbrt.postproc.decode import decode
-from dbrt.postproc.warm_up import warm_up
+from dbrt.postproc.decoder import decode, warm_up
 
 __all__ = ["decode", "warm_up"]

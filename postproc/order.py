@@ -7,15 +7,41 @@ from numpy.typing import NDArray
 
 from dbrt.postproc.jit import compiled
 
+Points = NDArray[np.float32] | NDArray[np.float64]
+
 
 @compiled
-def comes_before(corners: NDArray[np.float32], a: int, b: int) -> bool:
-    """True where region `a` begins above `b`, or level with it further left, or was found first."""
-    if corners[a, 1] != corners[b, 1]:
-        return bool(corners[a, 1] < corners[b, 1])
-    if corners[a, 0] != corners[b, 0]:
-        return bool(corners[a, 0] < corners[b, 0])
+def comes_before(points: Points, a: int, b: int) -> bool:
+    """True where point `a` lies above `b`, or level with it further left, or has a lower index."""
+    if points[a, 1] != points[b, 1]:
+        return bool(points[a, 1] < points[b, 1])
+    if points[a, 0] != points[b, 0]:
+        return bool(points[a, 0] < points[b, 0])
     return a < b
+
+
+@compiled
+def sort_points(points: Points, n: int, order: NDArray[np.int64]) -> None:
+    """Sort the first `n` points from top to bottom, then left to right.
+
+    points  (>= n, 2), x and y
+    order   (>= n,) int64, written: indices in order
+    """
+    for i in range(n):
+        order[i] = i
+    # Shell sort: in place, and quick where most is in order, as regions found from the top are.
+    gap = 1
+    while 3 * gap + 1 < n:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, n):
+            moved = order[i]
+            at = i
+            while at >= gap and comes_before(points, moved, order[at - gap]):
+                order[at] = order[at - gap]
+                at -= gap
+            order[at] = moved
+        gap //= 3
 
 
 @compiled
@@ -28,22 +54,8 @@ def reading_order(
     order    (R,) int64, written: indices in order
     """
     for i in range(n):
-        order[i] = i
         for axis in range(2):
             corners[i, axis] = quads[i, 0, axis]
             for k in range(1, 4):
                 corners[i, axis] = min(corners[i, axis], quads[i, k, axis])
-    # Shell sort: in place, and regions come nearly sorted, as their components were found from the
-    # top.
-    gap = 1
-    while 3 * gap + 1 < n:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(gap, n):
-            moved = order[i]
-            at = i
-            while at >= gap and comes_before(corners, moved, order[at - gap]):
-                order[at] = order[at - gap]
-                at -= gap
-            order[at] = moved
-        gap //= 3
+    sort_points(corners, n, order)

@@ -68,9 +68,9 @@ def find_quads(
     extents: Ints,
     sums: NDArray[np.int64],
     hull: Floats,
-    quads: NDArray[np.float32],
     scores: NDArray[np.float32],
     members: Ints,
+    quads: NDArray[np.float32],
     corners: NDArray[np.float32],
     order: NDArray[np.int64],
 ) -> int:

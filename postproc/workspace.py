@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Runs of text pixels in a dense page at 736 px: about 5,000.
 _FIRST_CAPACITY = 1 << 14
@@ -20,19 +23,54 @@ class Workspace:
 
     def __init__(self, capacity: int = _FIRST_CAPACITY) -> None:
         self.capacity = capacity
-        self.runs = np.empty((capacity, 4), np.int32)
-        self.labels = np.empty((capacity, 4), np.int32)
-        self.components = np.empty((capacity, 6), np.int32)
-        self.extents = np.empty((capacity, 2), np.int32)
-        self.sums = np.empty(capacity, np.int64)
-        # A hull has at most two corners for each row and two more, and a component has a run in
-        # each row.
-        self.hull = np.empty((2 * capacity + 4, 2), np.float64)
-        self.quads = np.empty((capacity, 4, 2), np.float32)
+        # A run turns its outline a few times; where this does not do, the next size will.
+        self._points_capacity = 4 * capacity
         self.scores = np.empty(capacity, np.float32)
         self.members = np.empty(capacity, np.int32)
-        self.corners = np.empty((capacity, 2), np.float32)
+        self.shared: tuple[NDArray[Any], ...] = (
+            np.empty((capacity, 4), np.int32),  # runs
+            np.empty((capacity, 4), np.int32),  # labels
+            np.empty((capacity, 6), np.int32),  # components
+            np.empty((capacity, 2), np.int32),  # extents
+            np.empty(capacity, np.int64),  # sums
+            # A hull has at most two corners for each row and two more; a component has a run in
+            # each.
+            np.empty((2 * capacity + 4, 2), np.float64),  # hull
+            self.scores,
+            self.members,
+        )
+        self.quads = np.empty((capacity, 4, 2), np.float32)
         self.order = np.empty(capacity, np.int64)
+        corners = np.empty((capacity, 2), np.float32)
+        self.quad_output: tuple[NDArray[Any], ...] = (self.quads, corners, self.order)
+
+    @cached_property
+    def points(self) -> NDArray[np.int32]:
+        """Outlines, x and y of border pixels; made when polygons are first asked for."""
+        return np.empty((self._points_capacity, 2), np.int32)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """Outline i is points[offsets[i]:offsets[i + 1]]."""
+        return np.empty(self.capacity + 1, np.int64)
+
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """How far each outline is to be moved outwards, pixels of the map."""
+        return np.empty(self.capacity, np.float64)
+
+    @cached_property
+    def outline_output(self) -> tuple[NDArray[Any], ...]:
+        """The last arguments of `find_outlines`."""
+        n = self._points_capacity
+        return (
+            np.empty((n, 2), np.int32),  # contour
+            np.empty((n, 2), np.int32),  # spans
+            np.empty(n, np.float64),  # crossings
+            self.points,
+            self.offsets,
+            self.distances,
+        )
 
     @staticmethod
     def of_this_thread(capacity: int = _FIRST_CAPACITY) -> Workspace:

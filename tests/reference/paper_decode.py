@@ -115,3 +115,42 @@ def grown(polygon: np.ndarray, ratio: float, extra: float = 0.0) -> list[np.ndar
 def corner_distance(a: np.ndarray, b: np.ndarray) -> float:
     """The largest distance between corresponding corners, whichever corner each begins with."""
     return min(np.linalg.norm(a - np.roll(b, k, axis=0), axis=1).max() for k in range(4))
+
+
+def decode_polygons(map, *, binarize=0.3, min_score=0.6, unclip_ratio=1.5, min_side=3.0):
+    """Outlines (M, 2) of the regions that score `min_score` or more, with their scores."""
+    text = (map > binarize * 255).astype(np.uint8)
+    found = []
+    for contour in outer_contours(text):
+        corners = (contour[:, None, :] + np.array([[0, 0], [1, 0], [0, 1], [1, 1]])).reshape(-1, 2)
+        sides = np.linalg.norm(np.diff(smallest_rectangles(corners)[0][:3], axis=0), axis=1)
+        outline = cv2.approxPolyDP(contour, 0.002 * cv2.arcLength(contour, True), True)[:, 0]
+        left, top, width, height = cv2.boundingRect(outline)
+        score = np.mean(
+            [
+                map[y, x] / 255
+                for y in range(top, top + height)
+                for x in range(left, left + width)
+                if cv2.pointPolygonTest(outline, (x, y), False) >= 0
+            ]
+        )
+        if sides.min() < min_side - 1e-9 or score < min_score:
+            continue
+        # The outline through pixel centres, moved to the outer edge of its pixels, then grown.
+        edge = grown(outline + 0.5, 0.0, 0.5)[0] if len(outline) > 2 else None
+        if edge is not None:
+            found.extend((piece, score) for piece in grown(edge, unclip_ratio))
+    return found
+
+
+def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two outlines, by pyclipper."""
+    paths = [np.rint(p * SCALE).astype(np.int64).tolist() for p in (a, b)]
+    areas = []
+    for operation in (pyclipper.CT_INTERSECTION, pyclipper.CT_UNION):
+        clipper = pyclipper.Pyclipper()
+        clipper.AddPath(paths[0], pyclipper.PT_SUBJECT, True)
+        clipper.AddPath(paths[1], pyclipper.PT_CLIP, True)
+        solution = clipper.Execute(operation, pyclipper.PFT_NONZERO, pyclipper.PFT_NONZERO)
+        areas.append(sum(pyclipper.Area(path) for path in solution))
+    return areas[0] / areas[1]

@@ -1,8 +1,9 @@
-"""decode: probability map in, text regions out."""
+"""decode: probability map in, text regions out; and warm_up, which has its kernels ready."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from dbrt.errors import UsageError
 from dbrt.postproc.map import as_words
+from dbrt.postproc.polygons import assemble, clip, find_outlines, grow
 from dbrt.postproc.quads import find_quads
 from dbrt.postproc.workspace import Workspace
 from dbrt.regions import TextRegions
@@ -73,39 +75,61 @@ def decode(
     threshold = math.floor(binarize * 255) + 1
     if content.rows <= 0 or content.columns <= 0:
         return TextRegions.empty(polygons=output == "polygon")
+    search = (
+        words,
+        pixels,
+        content.rows,
+        content.columns,
+        threshold,
+        min_score,
+        unclip_ratio,
+        min_side,
+        score == "region",
+    )
+    if output == "polygon":
+        return _polygons(search, scale, content, max_regions)
+    return _quads(search, scale, content, max_regions)
+
+
+def warm_up() -> None:
+    """Make every kernel of `decode` ready: seconds the first time, tenths of one from the cache."""
+    map = np.zeros((32, 32), np.uint8)
+    map[8:16, 4:28] = 255
+    decode(map)
+    decode(map.astype(np.float32) / 255)
+    decode(map, output="polygon")
+
+
+def _quads(
+    search: tuple[Any, ...], scale: tuple[float, float], content: Content, max_regions: int
+) -> TextRegions:
+    frame: tuple[Any, ...] = (scale[0], scale[1], content.frame_width, content.frame_height)
     space = Workspace.of_this_thread()
-    while True:
-        found = find_quads(
-            words,
-            pixels,
-            content.rows,
-            content.columns,
-            threshold,
-            min_score,
-            unclip_ratio,
-            min_side,
-            score == "region",
-            scale[0],
-            scale[1],
-            content.frame_width,
-            content.frame_height,
-            space.runs,
-            space.labels,
-            space.components,
-            space.extents,
-            space.sums,
-            space.hull,
-            space.quads,
-            space.scores,
-            space.members,
-            space.corners,
-            space.order,
-        )
-        if found >= 0:
-            break
+    while (found := find_quads(*search, *frame, *space.shared, *space.quad_output)) < 0:
         space = Workspace.of_this_thread(4 * space.capacity)
     order, truncated = _largest(space.order[:found], space.members, max_regions)
     return TextRegions(space.quads[order], space.scores[order], truncated=truncated)
+
+
+def _polygons(
+    search: tuple[Any, ...], scale: tuple[float, float], content: Content, max_regions: int
+) -> TextRegions:
+    space = Workspace.of_this_thread()
+    while (found := find_outlines(*search, *space.shared, *space.outline_output)) < 0:
+        space = Workspace.of_this_thread(4 * space.capacity)
+    kept, truncated = _largest(np.arange(found), space.members, max_regions)
+    width, height = content.frame_width, content.frame_height
+    outlines, scores, sizes = [], [], []
+    for i in kept:
+        points = space.points[space.offsets[i] : space.offsets[i + 1]]
+        for grown in grow(points, space.distances[i]):
+            for outline in clip(grown * scale, width, height):
+                outlines.append(outline)
+                scores.append(float(space.scores[i]))
+                sizes.append(space.members[i])
+    pieces, cut = _largest(np.arange(len(outlines)), np.array(sizes, np.int32), max_regions)
+    regions = assemble([outlines[i] for i in pieces], [scores[i] for i in pieces], width, height)
+    return replace(regions, truncated=truncated or cut)
 
 
 def _largest(

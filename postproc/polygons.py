@@ -1,0 +1,191 @@
+"""From a map to outlines: border, simplification, score, pyclipper's offset for what is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyclipper
+from numpy.typing import NDArray
+
+from dbrt.postproc.jit import compiled
+from dbrt.postproc.labels import C_EXTENTS, C_PIXELS, C_TOP, Ints, gather, label_runs
+from dbrt.postproc.order import reading_order, sort_points
+from dbrt.postproc.outline import area_and_perimeter, follow, outline_mean, simplify
+from dbrt.postproc.quads import component_rectangle
+from dbrt.postproc.rectangle import Floats, push, short_side, smallest_rectangle, write_quad
+from dbrt.postproc.scores import component_sums
+from dbrt.regions import TextRegions
+
+# Outlines are simplified to 0.2 % of their length, as in the published code. Before they are
+# grown, to one pixel at least: the steps of a slanted edge leave their line by less, lengthen it,
+# and each costs pyclipper time.
+_TOLERANCE = 0.002
+_GROWN_PX = 1.0
+# pyclipper counts in integers: this many for a pixel. Round joins leave the arc by a quarter pixel
+# at most.
+_UNITS = 1024
+_ARC_TOLERANCE = 0.25 * _UNITS
+
+
+@compiled
+def find_outlines(
+    words: NDArray[np.uint64],
+    pixels: NDArray[np.uint8],
+    rows: int,
+    columns: int,
+    threshold: int,
+    min_score: float,
+    unclip_ratio: float,
+    min_side: float,
+    by_region: bool,
+    runs: Ints,
+    labels: Ints,
+    components: Ints,
+    extents: Ints,
+    sums: NDArray[np.int64],
+    hull: Floats,
+    scores: NDArray[np.float32],
+    members: Ints,
+    contour: Ints,
+    spans: Ints,
+    crossings: Floats,
+    points: Ints,
+    offsets: NDArray[np.int64],
+    distances: Floats,
+) -> int:
+    """Find the simplified outlines of the regions that score `min_score`; see `find_quads`.
+
+    points     (P, 2) int32, written: border pixels x, y; outline i is points[offsets[i]:offsets[i
+               + 1]]
+    distances  (R,) float64, written: by how many pixels of the map each outline is to be moved
+               outwards
+    returns    number of regions found; -1 where the workspace is too small
+    """
+    n_runs, n_labels = label_runs(words, rows, columns, threshold, runs, labels)
+    if n_runs < 0:
+        return -1
+    n = gather(runs, n_runs, labels, n_labels, components, extents)
+    if by_region:
+        component_sums(pixels, runs, n_runs, labels, n, sums)
+    rectangle = np.empty(6, np.float64)
+    found = 0
+    offsets[0] = 0
+    for i in range(n):
+        if not component_rectangle(components, i, extents, min_side, hull, rectangle):
+            continue
+        left = extents[components[i, C_EXTENTS], 0]
+        n_contour = follow(pixels, rows, columns, threshold, left, components[i, C_TOP], contour)
+        if n_contour < 0:
+            return -1
+        _, length = area_and_perimeter(contour, 0, n_contour)
+        # A long, narrow region must not be simplified to a line.
+        tolerance = min(_TOLERANCE * length, short_side(rectangle) / 4)
+        begin = offsets[found]
+        end = simplify(contour, n_contour, tolerance, spans, points, begin)
+        if end < 0:
+            return -1
+        if by_region:
+            score = sums[i] / (255.0 * components[i, C_PIXELS])
+        else:
+            score = outline_mean(pixels, points, begin, end, crossings, spans)
+        if score < min_score:
+            continue
+        contour[: end - begin] = points[begin:end]
+        end = simplify(contour, end - begin, max(tolerance, _GROWN_PX), spans, points, begin)
+        area, perimeter = area_and_perimeter(points, begin, end)
+        distances[found] = area * unclip_ratio / perimeter + 0.5
+        scores[found] = score
+        members[found] = components[i, C_PIXELS]
+        found += 1
+        offsets[found] = end
+    return found
+
+
+@compiled
+def quads_of_outlines(
+    points: Floats,
+    offsets: NDArray[np.int64],
+    width: float,
+    height: float,
+    quads: NDArray[np.float32],
+) -> None:
+    """The smallest rectangle round each outline, clipped to the frame.
+
+    points   (P, 2) float64, pixels of the frame; outline i is points[offsets[i]:offsets[i + 1]]
+    quads    (N, 4, 2) float32, written
+    """
+    rectangle = np.empty(6, np.float64)
+    order = np.empty(len(points), np.int64)
+    hull = np.empty((len(points) + 2, 2), np.float64)
+    for i in range(len(quads)):
+        own = points[offsets[i] : offsets[i + 1]]
+        sort_points(own, len(own), order)
+        n = 0
+        for k in range(len(own)):
+            n = push(hull, 0, n, own[order[k], 0], own[order[k], 1])
+        base = n - 1
+        for k in range(len(own) - 2, -1, -1):
+            n = push(hull, base, n, own[order[k], 0], own[order[k], 1])
+        # The last corner is the first one again.
+        smallest_rectangle(hull, n - 1, rectangle)
+        write_quad(rectangle, 1.0, 1.0, width, height, quads[i])
+
+
+def grow(points: NDArray[np.int32], distance: float) -> list[NDArray[np.float64]]:
+    """The outline moved outwards with round joins: the outer outlines, (M, 2) pixels of the map.
+
+    points    (M, 2) int32, border pixels x, y, clockwise
+    distance  pixels of the map, more than 0
+    """
+    offset = pyclipper.PyclipperOffset(2.0, _ARC_TOLERANCE)
+    # A pixel's centre is half a pixel right and down of its index.
+    path = points.astype(np.int64) * _UNITS + _UNITS // 2
+    # A region one pixel wide is a line, which pyclipper takes as an open path only.
+    ends = pyclipper.ET_CLOSEDPOLYGON if len(points) > 2 else pyclipper.ET_OPENROUND
+    offset.AddPath(path.tolist(), pyclipper.JT_ROUND, ends)
+    pieces = offset.Execute(distance * _UNITS)
+    return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
+
+
+def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDArray[np.float64]]:
+    """The parts of an outline inside the frame, in its pixels; the outline itself where all is."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    if low[0] >= 0 and low[1] >= 0 and high[0] <= width and high[1] <= height:
+        return [outline]
+    if high[0] <= 0 or high[1] <= 0 or low[0] >= width or low[1] >= height:
+        return []
+    right, bottom = round(width * _UNITS), round(height * _UNITS)
+    clipper = pyclipper.Pyclipper()
+    clipper.AddPath(np.rint(outline * _UNITS).astype(np.int64).tolist(), pyclipper.PT_SUBJECT, True)
+    clipper.AddPath([(0, 0), (right, 0), (right, bottom), (0, bottom)], pyclipper.PT_CLIP, True)
+    rule = pyclipper.PFT_NONZERO
+    pieces = clipper.Execute(pyclipper.CT_INTERSECTION, rule, rule)
+    return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
+
+
+def assemble(
+    outlines: list[NDArray[np.float64]], scores: list[float], width: float, height: float
+) -> TextRegions:
+    """The regions with these outlines, sorted; the smallest rectangle of each is its quad.
+
+    outlines       (M, 2) float64 each, M >= 3, clockwise, pixels of the frame
+    width, height  of the frame in pixels
+    """
+    n = len(outlines)
+    if n == 0:
+        return TextRegions.empty(polygons=True)
+    lengths = np.array([len(outline) for outline in outlines])
+    quads = np.empty((n, 4, 2), np.float32)
+    quads_of_outlines(np.concatenate(outlines), _offsets(lengths), width, height, quads)
+    order = np.empty(n, np.int64)
+    reading_order(quads, n, np.empty((n, 2), np.float32), order)
+    started = [np.roll(outlines[i], -outlines[i].sum(axis=1).argmin(), axis=0) for i in order]
+    return TextRegions(
+        quads[order],
+        np.array(scores, np.float32)[order],
+        np.concatenate(started),
+        _offsets(lengths[order]),
+    )
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(lengths)))
