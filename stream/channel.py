@@ -95,6 +95,17 @@ class Channel(Generic[Item]):
             self._changed.notify_all()
             return item
 
+    def has_room(self, beyond: int = 0) -> bool:
+        """Whether a `put` would not wait even if `beyond` others came first."""
+        with self._changed:
+            return self._closed or len(self._items) + beyond < self.capacity
+
+    def wait_for_room(self) -> None:
+        """Wait until a `put` would not wait; only the one producer of a channel may rely on it."""
+        with self._changed:
+            while not self._closed and len(self._items) >= self.capacity:
+                self._changed.wait()
+
     def close(self, *, discard: bool = False) -> None:
         """Let nothing in any more; with `discard` also forget what waits. May be called again."""
         with self._changed:

@@ -2,7 +2,7 @@
 
 ::
 
-    source ──[2]──> engine ──[2]──> decode ──[8]──> sink, one thread each
+    source ──[2]──> engine ──[4]──> decode ──[8]──> sink, one thread each
                                        └───[1]──> window, the main thread's
 
 Each arrow is a bounded Channel, each name a thread. Results reach every sink in frame order.
@@ -41,7 +41,7 @@ from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.telemetry import Telemetry
 
 CAPTURED = 2  # frames waiting for the engine; more would only age
-MAPS = 2
+MAPS = 4
 RESULTS = 8  # a key frame of the encoder takes longer than the others
 
 STOP_LIMIT_S = 20.0
@@ -96,7 +96,8 @@ class Pipeline:
         self._inference = inference
         self._decode = decode
         self._warm_up = warm_up
-        self._warm_s = float("-inf")  # the decode thread's: when its kernels were ready
+        self._warm = threading.Event()  # set by the decode thread when its kernels are ready
+        self._warm_s = float("-inf")  # when that was; written before the event is set
         self._max_frames = max_frames
         self._max_staleness_s = max_staleness_s
         self._clock = clock
@@ -209,8 +210,9 @@ class Pipeline:
         submitted, is_live = 0, False
         while self._max_frames is None or submitted < self._max_frames:
             # A live frame is taken when the network is free and not before: it would only age.
-            if is_live and inference.pending:
-                self._emit(inference.collect())
+            if is_live:
+                self._collect_all()
+            self._make_room()
             item = self._take(wait=inference.pending == 0)
             if item is END:
                 break
@@ -221,6 +223,7 @@ class Pipeline:
             while not inference.is_ready_for(item):
                 self._collect_all()
                 inference.get_ready_for(item)
+                self._warm.wait()
                 item = self._newest(item)
             if self._is_stale(item, self._clock.now()):
                 continue
@@ -247,6 +250,18 @@ class Pipeline:
         while self._inference.pending:
             self._emit(self._inference.collect())
 
+    def _make_room(self) -> None:
+        """See to it that the next map can be passed on without waiting.
+
+        A frame that is through the network while this thread waits for room would seem to have
+        taken all that time in it.
+        """
+        while not self._maps.has_room(beyond=self._inference.pending):
+            if self._inference.pending:
+                self._emit(self._inference.collect())
+            else:
+                self._maps.wait_for_room()
+
     def _emit(self, mapped: MappedFrame) -> None:
         self.telemetry.record("letterbox", mapped.letterbox_ms)
         self.telemetry.record("network", mapped.network_ms)
@@ -264,11 +279,13 @@ class Pipeline:
         try:
             self._warm_up()
             self._warm_s = self._clock.now()
+            self._warm.set()
             while not isinstance(mapped := self._maps.get(), Mark):
                 result = self._decode_one(mapped)
                 if result is not None:
                     self._pass_on(result)
         finally:
+            self._warm.set()  # the engine may wait for it
             self._maps.close(discard=True)
             for _, channel in self._sinks:
                 channel.close()

@@ -88,3 +88,26 @@ def test_closing_frees_every_waiting_consumer():
 def test_a_channel_without_room_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Channel(0)
+
+
+def test_room_is_what_a_put_would_not_wait_for():
+    channel = Channel(2)
+    assert channel.has_room(beyond=1)
+    assert not channel.has_room(beyond=2)
+    channel.put(1)
+    channel.put(2)
+    assert not channel.has_room()
+    thread = started(channel.wait_for_room)
+    channel.get()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_nobody_waits_for_room_in_a_closed_channel():
+    channel = Channel(1)
+    channel.put(1)
+    thread = started(channel.wait_for_room)
+    channel.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert channel.has_room(beyond=99)

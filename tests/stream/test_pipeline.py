@@ -462,3 +462,28 @@ def test_latency_leaves_out_the_time_until_everything_was_ready(
     source = make_source(frames_of(make_picture, 3), clock=clock)
     make_pipeline(source, [sink], warm_up=warm_up).run()
     assert [result.times_ms["latency"] for result in sink.results] == [0.0] * 3
+
+
+def test_waiting_for_a_slow_sink_is_not_counted_as_time_in_the_network(
+    make_source, make_sink, make_pipeline, make_picture, clock
+):
+    sink = make_sink()
+    write = sink.write
+
+    def write_slowly(result):
+        write(result)
+        clock.time_s += 1.0
+
+    sink.write = write_slowly
+    count = 60
+    pipeline = make_pipeline(make_source(frames_of(make_picture, count), clock=clock), [sink])
+    submitting = pipeline._inference.submit
+
+    def submit(item):
+        assert pipeline._maps.has_room(beyond=pipeline._inference.pending)
+        return submitting(item)
+
+    pipeline._inference.submit = submit
+    pipeline.run()
+    assert pipeline.failures == []
+    assert len(sink.results) == count
