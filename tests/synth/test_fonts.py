@@ -1,12 +1,14 @@
 """Finding font files."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from dbrt.errors import InputError
+from dbrt.errors import InputError, RunnerError
 from dbrt.synth import fonts
+from dbrt.synth.lettering import load_font
 
 
 def test_fonts_are_found_below_a_folder_once_by_name(font, tmp_path):
@@ -60,3 +62,10 @@ def test_a_font_that_is_missing_by_name_is_named(font):
 def test_every_platform_has_font_folders(monkeypatch, platform):
     monkeypatch.setattr(fonts.sys, "platform", platform)
     assert fonts.system_folders()
+
+
+def test_without_pillow_the_extra_is_named(font, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    load_font.cache_clear()
+    with pytest.raises(RunnerError, match=r"pip install .dbrt\[synth\]"):
+        fonts.latin_fonts(font.parent)

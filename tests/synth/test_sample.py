@@ -104,6 +104,7 @@ def test_the_truth_lies_on_the_lettering(truth, clip, index):
     assert min(ratios) > 1.0
 
 
+@pytest.mark.slow
 def test_the_code_makes_the_first_frame_and_its_truth_again(truth, clip):
     pytest.importorskip("PIL", reason="Pillow is not installed")
     try:
