@@ -98,7 +98,7 @@ class TextDetector:
         self.shape = None if shape is None else check_shape(shape)
         self.model = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
         self.reason = choose(runner, precision)[1].reason
-        self._engine = {"runner": runner, "precision": precision}
+        self._runner, self._precision = runner, precision
         self._decode = partial(
             decode,
             min_score=self.model.min_score if min_score is None else min_score,
@@ -209,7 +209,11 @@ class TextDetector:
             while len(self._lanes) >= OPEN_RUNNERS:
                 self._lanes.popitem(last=False)[1].runner.close()
             runner = open_runner(
-                self.model, shape=shape, threshold_head=threshold_head, **self._engine
+                self.model,
+                shape=shape,
+                runner=self._runner,
+                precision=self._precision,
+                threshold_head=threshold_head,
             )
             lane = _Lane(runner, np.empty((1, *runner.spec.shape, 3), np.uint8))
         self._lanes[key] = lane

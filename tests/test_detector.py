@@ -238,6 +238,15 @@ def test_maps_lie_on_the_frame_whatever_its_size(detector, frame, factor):
     np.testing.assert_allclose(back[flat], small[flat], atol=2)
 
 
+def test_maps_show_the_frame_and_not_the_filling(model_path, frame):
+    found = []
+    for shape in ((96, 128), (160, 128)):  # content 85.3 x 128 in both
+        with TextDetector(model_path, shape=shape, precision="fp32") as detector:
+            found.append(detector.maps(frame).probability.astype(int))
+    assert found[0].shape == (64, 96)
+    assert np.abs(found[0] - found[1])[:58].max() <= 1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (999, 7)], ids=str)
 def test_frames_of_odd_sizes_are_taken(detector, size):
     frame = np.zeros((*size, 3), np.uint8)

@@ -12,16 +12,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from dbrt.detector import TextDetector
+from dbrt.detector import Frame, TextDetector
 from dbrt.errors import OutputError
 from dbrt.evaluation.results import result_name, write_result
 from dbrt.pictures.result import CSV_HEADER, PictureResult
 from dbrt.stream.overlay import draw
 from dbrt.stream.sinks.sink import check_file
-
-Frame = NDArray[np.uint8]  # (H, W, 3) BGR
 
 ENCODING = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 92], ".png": []}
 MAP_KINDS = ("probability", "threshold", "approximate-binary")  # in the order of TextMaps
@@ -182,9 +179,8 @@ def check_outputs(
     """
     read = {_real(picture) for picture in pictures}
     for output in outputs:
-        if isinstance(output, FolderOutput) and os.path.lexists(output.folder):
-            if not os.path.isdir(output.folder):
-                raise OutputError(f"{output.folder} is a file: give the name of a folder")
+        if isinstance(output, FolderOutput):
+            _check_folder(output.folder)
         for path in output.targets(names):
             if _real(path) in read:
                 raise OutputError(f"{path} is one of the pictures to read: write elsewhere")
@@ -192,6 +188,17 @@ def check_outputs(
                 check_file(path, overwrite=overwrite)
             elif os.path.lexists(path) and not overwrite:
                 raise OutputError(f"{path} exists already: write elsewhere or give --overwrite")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise OutputError unless `folder` is a folder that can be written to, or can become one."""
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not os.path.isdir(there):
+        raise OutputError(f"{there} is a file: give the name of a folder")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"{folder}: can't be written: no permission in {there}: write elsewhere")
 
 
 def write_picture(path: Path, picture: Frame) -> None:

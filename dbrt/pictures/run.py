@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbrt.datasets import read_picture
-from dbrt.detector import TextDetector
+from dbrt.detector import Frame, TextDetector
 from dbrt.errors import InputError, UsageError
 from dbrt.pictures.outputs import MapsOutput, Output
 from dbrt.pictures.result import PictureResult
@@ -102,15 +102,17 @@ def detect_pictures(
                 report(exc)
                 continue
             read_ms = (time.perf_counter() - started_s) * 1000
-            regions = detector(frame)
-            times_ms = {
-                "read": read_ms,
-                **{k.removesuffix("_ms"): v for k, v in detector.timings.items()},
-            }
-            result = PictureResult(picture, *frame.shape[:2], regions, times_ms)
+            result = _detect(picture, frame, detector, read_ms)
             summary.add(result)
             if keep_results:
                 summary.results.append(result)
             for output in outputs:
                 output.write(result, name, frame, detector)
     return summary
+
+
+def _detect(picture: Path, frame: Frame, detector: TextDetector, read_ms: float) -> PictureResult:
+    regions = detector(frame)
+    stages = {name.removesuffix("_ms"): value for name, value in detector.timings.items()}
+    height, width = frame.shape[:2]
+    return PictureResult(picture, height, width, regions, {"read": read_ms, **stages})
