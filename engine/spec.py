@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dbrt.engine.modelfile import MODELS
 from dbrt.errors import EngineError, UsageError
 
 SIZE_STEP = 32  # the network halves its input five times
@@ -59,10 +60,18 @@ class EngineSpec:
 
     @property
     def build_command(self) -> str:
-        """The command line that builds this engine anew."""
+        """The command line that builds this engine anew.
+
+        A model that does not ship with dbrt is named as a file; the spec knows no folder.
+        """
         height, width = self.shape
         size = f"--size {height}" if height == width else f"--shape {height}x{width}"
-        return f"dbrt build {size} --runner {self.runner} --precision {self.precision} --force"
+        model = self.model_name if self.model_name in MODELS else f"{self.model_name}.onnx"
+        batch = f" --batch {self.batch}" if self.batch > 1 else ""
+        return (
+            f"dbrt build {size} --model {model}{batch} "
+            f"--runner {self.runner} --precision {self.precision} --force"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -29,7 +29,7 @@ SPEC = EngineSpec(
     graph_version=1,
 )
 ENGINE = bytes(range(256)) * 64
-MEND = "run dbrt build --size 64 --runner openvino --precision fp32 --force"
+MEND = "run dbrt build --size 64 --model tiny.onnx --runner openvino --precision fp32 --force"
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX owners and modes")
 

@@ -69,9 +69,14 @@ def test_what_is_no_spec_is_refused(data: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "option"),
-    [(SPEC, "--shape 416x736"), (replace(SPEC, shape=(736, 736)), "--size 736")],
+    [
+        (SPEC, "dbrt build --shape 416x736 --model dbrt-lite --runner openvino --precision bf16 "),
+        (replace(SPEC, shape=(736, 736)), "--size 736 "),
+        (replace(SPEC, model_name="mine"), "--model mine.onnx "),
+        (replace(SPEC, batch=4), "--batch 4 "),
+    ],
 )
-def test_the_build_command_names_the_shape(spec: EngineSpec, option: str) -> None:
+def test_the_build_command_names_the_engine(spec: EngineSpec, option: str) -> None:
     assert option in spec.build_command
 
 
