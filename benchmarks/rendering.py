@@ -53,8 +53,8 @@ def notes(report: BenchReport) -> list[str]:
     run = report.provenance
     samples = run.rounds * run.passes
     lines = [
-        f"Network and post: medians of {samples} passes in {run.rounds} rounds in which all rows "
-        "take turns; one frame at a time.",
+        f"Network and post: medians of {samples} passes; in each of {run.rounds} round"
+        f"{'' if run.rounds == 1 else 's'} all rows take turns; one frame at a time.",
         "FPS: 1000 / (letterbox + network + post), of the medians; reading frames is not in it.",
         *_map_lines(report.maps),
         f"Published: of another machine (an {MACHINE}, a GPU) and another program; "
@@ -123,7 +123,7 @@ def provenance(report: BenchReport) -> dict[str, str]:
         "commit": machine.commit or "not a checkout",
         "runners": "; ".join(run.reasons),
         "threads": run.threads,
-        "rounds": f"{run.rounds} of {run.passes} passes",
+        "rounds": f"{run.rounds}, each of {run.passes} passes",
         "load before": _load(run.load_before),
         "load after": _load(run.load_after),
     }

@@ -80,7 +80,7 @@ def test_markdown_has_the_provenance_and_escapes_bars(report: BenchReport) -> No
     assert facts["cpu"] == "Some CPU \\| with a bar"
     assert facts["numpy"] == "2.0"
     assert facts["commit"] == "not a checkout"
-    assert facts["rounds"] == "2 of 3 passes"
+    assert facts["rounds"] == "2, each of 3 passes"
     assert facts["load after"] == "unknown"
 
 
@@ -102,7 +102,7 @@ def test_json_is_plain_and_has_the_names_of_the_csv(report: BenchReport) -> None
 
 def test_notes_say_what_is_in_the_figures(report: BenchReport) -> None:
     text = "\n".join(notes(report))
-    assert "medians of 6 passes in 2 rounds" in text
+    assert "medians of 6 passes; in each of 2 rounds all rows" in text
     assert "1000 / (letterbox + network + post)" in text
     assert "of another machine (an RTX 2080 Ti" in text
     assert "dbrt-lite makes of 2 frames of the sample clip (1280x720" in text
