@@ -97,6 +97,7 @@ class Pipeline:
         self._decode = decode
         self._warm_up = warm_up
         self._warm = threading.Event()  # set by the decode thread when its kernels are ready
+        self._ready = threading.Event()  # set when the first engine is open too: files begin then
         self._warm_s = float("-inf")  # when that was; written before the event is set
         self._max_frames = max_frames
         self._max_staleness_s = max_staleness_s
@@ -142,6 +143,7 @@ class Pipeline:
     def stop(self) -> None:
         """Take no further frame; what is in the network is finished and written."""
         self._stop.set()
+        self._ready.set()
         self._captured.close(discard=True)
 
     def dropped_results(self) -> list[int]:
@@ -189,6 +191,8 @@ class Pipeline:
                     self.telemetry.record("capture", item.capture_ms)
                     if not self._captured.put(item, replace=item.is_live):
                         break
+                    if self.source.can_wait:
+                        self._ready.wait()
             self.source.status.finish()
         except Exception as exc:
             # Not re-raised: what was read before is still to be finished, not thrown away.
@@ -201,6 +205,7 @@ class Pipeline:
         try:
             self._infer_all()
         finally:
+            self._ready.set()
             self._captured.close(discard=True)
             self._maps.close()
             self._inference.close()
@@ -224,6 +229,7 @@ class Pipeline:
                 self._collect_all()
                 inference.get_ready_for(item)
                 self._warm.wait()
+                self._ready.set()
                 item = self._newest(item)
             if self._is_stale(item, self._clock.now()):
                 continue

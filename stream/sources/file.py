@@ -26,8 +26,11 @@ class FileSource(Source):
     """A video file.
 
     With `realtime` frames come at the file's own pace and count as live: who is too slow for
-    them loses some. Without it the reader waits and nothing is lost.
+    them loses some. Without it the reader waits and nothing is lost. The pace begins when the
+    second frame is asked for.
     """
+
+    can_wait = True
 
     def __init__(
         self,
@@ -93,6 +96,8 @@ class FileSource(Source):
                 yield SourceFrame(
                     frame, index, time_s, now_s, decode_ms + convert_ms, is_live=self.realtime
                 )
+                if index == 0:
+                    start_s = self.clock.now()
         except av.error.FFmpegError:
             raise SourceError(self._damaged(index + 1, line)) from None
         if index < 0:

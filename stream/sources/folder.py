@@ -25,6 +25,8 @@ class FolderSource(Source):
     and skipped; when all are done InputError names how many there were.
     """
 
+    can_wait = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -61,6 +63,8 @@ class FolderSource(Source):
             yield SourceFrame(
                 frame, index, time_s, now_s, (now_s - started_s) * 1000, is_live=self.realtime
             )
+            if index == 0:
+                start_s = self.clock.now()
         if broken:
             self.status.change(SourceState.FAILED, str(broken[0]))
             if len(self.paths) == 1:

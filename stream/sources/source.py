@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,11 @@ class Source(ABC):
     Making one checks what can be checked without reading frames and raises UsageError or
     SourceError. `frames` is called once, by the one thread that from then on owns whatever the
     source has open: closing a PyAV container from another thread kills the process.
+
+    can_wait  whether the first frame may be held without loss: files, not cameras
     """
+
+    can_wait: ClassVar[bool] = False
 
     def __init__(self, name: str, *, clock: Clock = SYSTEM_CLOCK, report: Report = no_report):
         self.name = name

@@ -487,3 +487,24 @@ def test_waiting_for_a_slow_sink_is_not_counted_as_time_in_the_network(
     pipeline.run()
     assert pipeline.failures == []
     assert len(sink.results) == count
+
+
+@pytest.mark.parametrize("can_wait", [True, False], ids=["file", "camera"])
+def test_a_file_waits_until_the_engine_is_open_and_a_camera_does_not(
+    make_source, make_sink, make_pipeline, make_picture, can_wait
+):
+    gate = threading.Event()
+    source = make_source(frames_of(make_picture, 9), is_live=True)  # as with --realtime
+    source.can_wait = can_wait
+    sink = make_sink()
+    pipeline = make_pipeline(source, [sink], warm_up=lambda: gate.wait(30))
+    over_before = []
+
+    def on_tick():
+        over_before.append(source.ended.is_set())
+        if over_before[-1] or (can_wait and len(over_before) > 20):
+            gate.set()
+
+    pipeline.run(on_tick, tick_s=0.001)
+    assert pipeline.failures == []
+    assert any(over_before[:21]) is False if can_wait else any(over_before)
