@@ -97,8 +97,9 @@ class Pipeline:
         self._decode = decode
         self._warm_up = warm_up
         self._warm = threading.Event()  # set by the decode thread when its kernels are ready
-        self._ready = threading.Event()  # set when the first engine is open too: files begin then
         self._warm_s = float("-inf")  # when that was; written before the event is set
+        self._ready = threading.Event()  # set when the first engine is open too: files begin then
+        self._ready_s = float("-inf")  # when an engine was opened last; the engine thread's
         self._max_frames = max_frames
         self._max_staleness_s = max_staleness_s
         self._clock = clock
@@ -229,6 +230,7 @@ class Pipeline:
                 self._collect_all()
                 inference.get_ready_for(item)
                 self._warm.wait()
+                self._ready_s = self._clock.now()
                 self._ready.set()
                 item = self._newest(item)
             if self._is_stale(item, self._clock.now()):
@@ -275,7 +277,9 @@ class Pipeline:
 
     def _is_stale(self, item: SourceFrame, now_s: float) -> bool:
         limit_s = self._max_staleness_s
-        is_stale = item.is_live and limit_s is not None and now_s - item.captured_s > limit_s
+        # The first frame of a file was held until the engine was ready, and did not age.
+        from_s = max(item.captured_s, self._ready_s) if self.source.can_wait else item.captured_s
+        is_stale = item.is_live and limit_s is not None and now_s - from_s > limit_s
         if is_stale:
             self.telemetry.count_stale()
         return is_stale
