@@ -30,8 +30,10 @@ def read_picture(path: str | Path) -> Frame:
     """
     path = Path(path)
     data, header = _read_checked(path)
+    if header.kind == "JPEG" and not _has_end(data):
+        raise InputError(f"{path}: this JPEG file is damaged or cut")
     try:
-        # imdecode and not imread: for half a JPEG imread returns a picture with a grey rest.
+        # imdecode and not imread: for half a picture imread returns one with a grey rest.
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as exc:
         reason = str(exc).split("error:")[-1].strip().split("\n")[0]
@@ -44,6 +46,15 @@ def read_picture(path: str | Path) -> Frame:
         hint = ", or this OpenCV has no decoder for it" if header.kind in _OPTIONAL_KINDS else ""
         raise InputError(f"{path}: this {header.kind} file is damaged or cut{hint}")
     return np.ascontiguousarray(frame, np.uint8)
+
+
+def _has_end(jpeg: bytes) -> bool:
+    """Whether an end-of-image marker follows the last start of a scan.
+
+    OpenCV 4 decodes half a JPEG to a picture with a grey rest, and tells only standard error.
+    """
+    scan = jpeg.rfind(b"\xff\xda")
+    return scan >= 0 and jpeg.find(b"\xff\xd9", scan) >= 0
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:

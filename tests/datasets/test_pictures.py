@@ -139,6 +139,7 @@ BAD = {
     "text": (b"this is no picture at all, it is text\n" * 9, "is not a picture"),
     "mp4": (b"\0\0\0\x20ftypisom" + bytes(40), "is not a picture"),
     "half-jpeg": (half(JPEG), "damaged or cut"),
+    "jpeg-without-end": (JPEG[:-2], "damaged or cut"),
     "half-png": (half(PNG), "damaged or cut"),
     "jpeg-of-20-bytes": (JPEG[:20], "header of this JPEG file is damaged or cut"),
     "png-of-20-bytes": (PNG[:20], "header of this PNG file is damaged or cut"),
