@@ -178,6 +178,7 @@ def test_timings_are_those_of_the_last_call(detector, frame, monkeypatch):
     ticks = iter(range(100))
     monkeypatch.setattr(dbrt.detector.time, "perf_counter", lambda: next(ticks) / 1000)
     assert detector.timings == {"letterbox_ms": 0, "network_ms": 0, "decode_ms": 0}
+    detector([frame, frame, frame])
     detector([frame, frame])
     assert detector.timings == pytest.approx({"letterbox_ms": 2, "network_ms": 2, "decode_ms": 2})
     detector(frame)

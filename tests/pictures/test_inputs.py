@@ -38,7 +38,7 @@ CASES = {
     "brackets in a name": (["p/odd[1].jpg"], ["p/odd[1].jpg"]),
     "brackets in a glob": (["p/f[12]*.jpg"], ["p/f10.jpg"]),
     "order of arguments": (["p/f10.jpg", "p/f2.PNG"], ["p/f10.jpg", "p/f2.PNG"]),
-    "twice": (["p/f2.PNG", "p/./f2.PNG", "p/f2*"], ["p/f2.PNG"]),
+    "twice": (["p/f2.PNG", "p/deep/../f2.PNG", "p/f2*"], ["p/f2.PNG"]),
 }
 
 
