@@ -1,7 +1,7 @@
 """Random crops of labelled pictures: one affine map for picture and polygons, then colour.
 
-numpy and OpenCV only: worker processes load it. Labels are drawn from the mapped polygons, so they are
-exact at every scale and angle.
+numpy and OpenCV only: worker processes load it. Labels are drawn from the mapped polygons, so they
+are exact at every scale and angle.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ def batch_norm(x: Any, name: str, *, beta: float = 0.0) -> Any:
 class NearestUpsample(layers.Layer):
     """Repeat every pixel `factor` times in height and width.
 
-    UpSampling2D does the same but exports as Unsqueeze, Tile and Reshape; `ops.image.resize` becomes
-    one Resize. It needs static sizes, which every concrete call has.
+    UpSampling2D does the same but exports as Unsqueeze, Tile and Reshape; `ops.image.resize`
+    becomes one Resize. It needs static sizes, which every concrete call has.
     """
 
     def __init__(self, factor: int, **kwargs: Any) -> None:

@@ -1,9 +1,9 @@
 """Checkpoints: arrays and a line of JSON in one .npz, nothing that could run code.
 
-    weights/<layer>/<variable>   the network as trained
-    ema/<layer>/<variable>       its moving average: what is validated and exported
-    optimizer/<number>           the optimizer's variables, in its own order
-    meta                         JSON: step, backbone, configuration, curve
+weights/<layer>/<variable>   the network as trained
+ema/<layer>/<variable>       its moving average: what is validated and exported
+optimizer/<number>           the optimizer's variables, in its own order
+meta                         JSON: step, backbone, configuration, curve
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"code) are read"
         )
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             meta = json.loads(str(data["meta"]))
             if meta.get("format") != FORMAT:
                 raise InputError(f"{path} has checkpoint format {meta.get('format')}, not {FORMAT}")

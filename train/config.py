@@ -16,7 +16,7 @@ def _option(default: Any, about: str) -> Any:
     return field(default=default, metadata={"about": about})
 
 
-def _options(default: list[Any], about: str) -> Any:
+def _options(default: tuple[Any, ...], about: str) -> Any:
     return field(default_factory=lambda: list(default), metadata={"about": about})
 
 
@@ -34,10 +34,10 @@ class DataConfig:
     """What is trained on. Several sets are mixed by weight."""
 
     sets: list[str] = _options(
-        ["icdar2015:train"],
-        "NAME:SPLIT of a dataset under DBRT_DATA, or folder:PATH (images/ and gts/ in ICDAR's format)",
+        ("icdar2015:train",),
+        "NAME:SPLIT of a dataset under DBRT_DATA, or folder:PATH (images/, gts/ as ICDAR's)",
     )
-    weights: list[float] = _options([1.0], "how often each set is drawn from")
+    weights: list[float] = _options((1.0,), "how often each set is drawn from")
     validation: int = _option(50, "images of the first set that are held back for validation")
     min_side: float = _option(7.0, "words with a shorter side than this many pixels are don't-care")
     workers: int = _option(1, "processes that load and augment; 0 does it in the main process")
@@ -50,9 +50,9 @@ class AugmentConfig:
 
     crop: int = _option(384, "side of the square crop, a multiple of 32")
     text_share: float = _option(0.9, "share of crops that are centred near a word")
-    scale: list[float] = _options([0.6, 1.8], "scale of the picture")
+    scale: list[float] = _options((0.6, 1.8), "scale of the picture")
     word_height_share: float = _option(0.4, "share of crops scaled to a word's short side instead")
-    word_height: list[float] = _options([12.0, 64.0], "short side, pixels, of that word")
+    word_height: list[float] = _options((12.0, 64.0), "short side, pixels, of that word")
     rotate: float = _option(10.0, "largest rotation either way")
     stretch: float = _option(1.15, "largest factor between width and height")
     flip: float = _option(0.5, "share of mirrored crops")
@@ -98,7 +98,7 @@ class RunConfig:
     precision: str = _option("float32", "float32 or mixed_bfloat16")
     validate_every: int = _option(1000, "steps between validations; 0: only at the end")
     save_every: int = _option(200, "steps between checkpoints")
-    validation_shape: list[int] = _options([736, 1280], "height and width for validation")
+    validation_shape: list[int] = _options((736, 1280), "height and width for validation")
 
 
 @dataclass
@@ -149,7 +149,7 @@ def load_config(path: Path) -> TrainConfig:
 
 
 def apply_setting(config: TrainConfig, setting: str) -> None:
-    """Apply one `table.key=value` (value in TOML) over `config`; raises UsageError as load_config."""
+    """Apply one `table.key=value` (value in TOML); raises UsageError as load_config."""
     try:
         data = tomllib.loads(setting)
     except tomllib.TOMLDecodeError:

@@ -1,6 +1,7 @@
 """A trained network as one model file (ONNX), by tf2onnx.
 
-The network is traced by TensorFlow whatever backend trained it; weights have the same shapes on all.
+The network is traced by TensorFlow whatever backend trained it; weights have the same shapes on
+all of them.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from dbrt.train.network import IMAGENET_MEAN, IMAGENET_STD, build_network
 from dbrt.train.onnx_graph import clean
 
 OPSET = 17
-# Traced at a small fixed size: Resize then carries constant factors, and nothing of the size remains.
+# Traced at a small fixed size: Resize then carries constant factors; of the size nothing remains.
 _TRACE_SHAPE = (64, 64)
 
 
 @dataclass
 class Settings:
-    """What a model file says of itself beside its weights; see the architecture, "The model file"."""
+    """What a model file says of itself; see the architecture, "The model file"."""
 
     name: str
     backbone: str
@@ -43,8 +44,8 @@ class Settings:
 def export_model(weights: Weights, settings: Settings, path: Path) -> None:
     """Write the network with `weights` (`<layer>/<variable>`) to `path`.
 
-    Raises RunnerError where keras does not run on TensorFlow or tf2onnx is missing, InputError where
-    the weights belong to another network, OutputError where the file can't be written.
+    Raises RunnerError where keras does not run on TensorFlow or tf2onnx is missing, InputError
+    where the weights belong to another network, OutputError where the file can't be written.
     """
     import keras
 

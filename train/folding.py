@@ -1,9 +1,13 @@
 """Batch normalisation folded into the convolution before it, and out of it again.
 
-    kernel' = kernel * s     bias' = (bias - mean) * s + beta     s = gamma / sqrt(variance + epsilon)
+::
 
-A model file carries kernel' and bias'; the four vectors of each normalisation travel beside them, so
-that training can go on from exactly the network that was exported.
+    s = gamma / sqrt(variance + epsilon)
+    kernel' = kernel * s
+    bias' = (bias - mean) * s + beta
+
+A model file carries kernel' and bias'; the four vectors of each normalisation travel beside them,
+so that training can go on from exactly the network that was exported.
 """
 
 from __future__ import annotations
@@ -62,10 +66,8 @@ def fold(network: Any) -> Any:
     return folded
 
 
-def folded_weights(
-    layer: Any, norm: Any
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return kernel (Keras' order) and bias (C,) of a convolution after folding, computed in double."""
+def folded_weights(layer: Any, norm: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return kernel (Keras' order) and bias (C,) of a convolution after folding."""
     values = [np.asarray(value, np.float64) for value in layer.get_weights()]
     kernel = values[0]
     axis = channel_of(type(layer).__name__)

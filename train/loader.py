@@ -1,14 +1,14 @@
 """Batches of augmented crops, made in worker processes, the same for the same seed and step.
 
-Batch k depends on the configuration and on k alone, so a resumed run sees what an unbroken one would
-have seen, whatever the number of workers. numpy and OpenCV only: workers load no keras.
+Batch k depends on the configuration and on k alone, so a resumed run sees what an unbroken one
+would have seen, whatever the number of workers. numpy and OpenCV only: workers load no keras.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,8 @@ class BatchMaker:
 
     def _crop(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         rng = np.random.default_rng((self.config.data.seed, index))
-        samples = self.sets[rng.choice(len(self.sets), p=self.shares)]
-        sample = samples[rng.integers(len(samples))]
+        samples = self.sets[int(rng.choice(len(self.sets), p=self.shares))]
+        sample = samples[int(rng.integers(len(samples)))]
         return augmented_crop(
             read_picture(sample.path),
             [word.polygon for word in sample.words],
@@ -96,7 +96,7 @@ class BatchMaker:
 
 def batches(
     config: TrainConfig, sets: Sequence[Sequence[Sample]], *, start: int, stop: int
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Yield the batches of steps start..stop-1 in order, made ahead by `data.workers` processes."""
     if config.data.workers == 0:
         maker = BatchMaker(config, sets)

@@ -1,11 +1,14 @@
 """The losses of differentiable binarization, on logits, with static shapes on every backend.
 
+::
+
     L = balance * L_probability + dice_p * D(P) + dice_binary * D(B) + threshold * L_threshold
 
-L_probability is binary cross entropy over all text pixels and the hardest `ohem_ratio` times as many
-others (online hard example mining); D is the dice loss; B the approximate binary map; L_threshold the
-mean (smooth) L1 distance in the border of the words. Source: Liao et al. 2020, whose published weights
-are 5 : 1 : 10; the dice on P itself (Milletari et al. 2016) is an addition that brings P up early.
+L_probability is binary cross entropy over all text pixels and the hardest `ohem_ratio` times as
+many others (online hard example mining); D is the dice loss; B the approximate binary map;
+L_threshold the mean (smooth) L1 distance in the border of the words. Source: Liao et al. 2020,
+whose published weights are 5 : 1 : 10; the dice on P itself (Milletari et al. 2016) is an addition
+that brings P up early.
 
 Targets are (N, 4, H, W) uint8, the channels of `dbrt.train.targets`: text 0/1, mask 0/1, threshold
 0..255 for 0..1, border mask 0/1.

@@ -48,8 +48,9 @@ def build_network(backbone: str, shape: tuple[int | None, int | None] = (None, N
 
     backbone  a key of BACKBONES
     shape     (H, W) of the input, multiples of 32; None for any
-    returns   keras.Model, input `image` (N, H, W, 3) float RGB normalised, output (N, H, W, 2) float32:
-              the logits of the probability map and of the threshold map (channels_first: (N, 2, H, W))
+    returns   keras.Model, input `image` (N, H, W, 3) float RGB normalised, output (N, H, W, 2)
+              float32: the logits of the probability map and of the threshold map
+              (channels_first: (N, 3, H, W) and (N, 2, H, W))
 
     Raises UsageError for an unknown backbone.
     """

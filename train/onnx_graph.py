@@ -1,8 +1,8 @@
 """From what tf2onnx writes to the graph of a model file.
 
-tf2onnx leaves names of its own, pads as nodes, the traced size in places, and Resize attributes that
-TensorRT refuses. This pass settles all of that; what it can't account for is an error, so a change of
-tf2onnx is noticed at export and not in somebody's results.
+tf2onnx leaves names of its own, pads as nodes, the traced size in places, and Resize attributes
+that TensorRT refuses. This pass settles all of that; what it can't account for is an error, so a
+change of tf2onnx is noticed at export and not in somebody's results.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dbrt.errors import EngineError
 
-# What a DB network consists of once it is clean. Anything else means that a conversion went another way.
-_ALLOWED = {"Conv", "ConvTranspose", "Relu", "Clip", "Add", "MaxPool", "Resize", "Concat", "Sigmoid"}
+# What a DB network consists of once it is clean. Anything else: a conversion went another way.
+_ALLOWED = set("Conv ConvTranspose Relu Clip Add MaxPool Resize Concat Sigmoid".split())
 _KERNEL_ORDER = {
     "Conv2D": (3, 2, 0, 1),
     "DepthwiseConv2D": (2, 3, 0, 1),
@@ -83,7 +83,7 @@ def _cut_tails(graph: onnx.GraphProto, outputs: dict[str, str]) -> None:
 
 
 def _merge_pads(graph: onnx.GraphProto) -> None:
-    """Move zero padding into the convolution or pooling behind it (whose input is never negative)."""
+    """Move zero padding into the convolution, or the pooling of non-negative values, behind it."""
     constants = _constants(graph)
     for pad in [node for node in graph.node if node.op_type == "Pad"]:
         pads = constants[pad.input[1]].astype(int).tolist()
@@ -157,7 +157,7 @@ def _absorb_bias(
 
 
 def _plain_resizes(graph: onnx.GraphProto) -> None:
-    """Nearest with whole factors as `asymmetric`, `floor`: the same values, and legal everywhere."""
+    """Nearest with whole factors as `asymmetric`, `floor`: same values, legal everywhere."""
     constants = _constants(graph)
     for node in graph.node:
         if node.op_type != "Resize":
@@ -199,7 +199,7 @@ def _set_interface(graph: onnx.GraphProto, outputs: list[str]) -> None:
 
 
 def _store_half(graph: onnx.GraphProto) -> None:
-    """Store kernels as float16 with a Cast in front; vectors stay float32 (small, and sensitive)."""
+    """Store kernels as float16 with a Cast in front; vectors stay float32 (small, sensitive)."""
     casts = []
     for tensor in list(graph.initializer):
         if not tensor.name.endswith("/kernel"):
@@ -211,7 +211,9 @@ def _store_half(graph: onnx.GraphProto) -> None:
         graph.initializer.remove(tensor)
         graph.initializer.append(numpy_helper.from_array(values, half))
         casts.append(
-            helper.make_node("Cast", [half], [tensor.name], f"{tensor.name}_cast", to=TensorProto.FLOAT)
+            helper.make_node(
+                "Cast", [half], [tensor.name], f"{tensor.name}_cast", to=TensorProto.FLOAT
+            )
         )
     nodes = list(graph.node)
     del graph.node[:]

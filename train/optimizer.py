@@ -13,7 +13,7 @@ _HEAD_PREFIXES = ("in2", "in3", "in4", "in5", "out", "binarize", "threshold")
 _POLY_POWER = 0.9  # the paper's
 
 
-class WarmSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class WarmSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then cosine down to a floor, or the paper's poly (1 - t)^0.9 to zero."""
 
     def __init__(self, config: OptimizerConfig, steps: int) -> None:
@@ -51,11 +51,11 @@ class _BackboneRate:
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
 
 
-class _AdamW(_BackboneRate, keras.optimizers.AdamW):  # type: ignore[misc]
+class _AdamW(_BackboneRate, keras.optimizers.AdamW):
     pass
 
 
-class _SGD(_BackboneRate, keras.optimizers.SGD):  # type: ignore[misc]
+class _SGD(_BackboneRate, keras.optimizers.SGD):
     pass
 
 
@@ -63,7 +63,7 @@ def build_optimizer(config: OptimizerConfig, steps: int) -> Any:
     """Make the configured optimizer for a run of `steps` steps."""
     common = {
         "learning_rate": WarmSchedule(config, steps),
-        "weight_decay": config.weight_decay or None,
+        "weight_decay": config.weight_decay,
         "global_clipnorm": config.clip_norm or None,
     }
     if config.name == "sgd":

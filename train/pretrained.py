@@ -37,7 +37,7 @@ def read_state_dict(path: Path) -> State:
     """
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return {name: data[name] for name in data.files}
         if zipfile.is_zipfile(path):
             return _read_zip(path)

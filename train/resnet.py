@@ -1,8 +1,8 @@
 """ResNet-18 and ResNet-50 with the standard ImageNet layout (He et al. 2016, "v1.5" strides).
 
 Layer names follow torchvision with underscores (`layer1_0_conv1`): a dot in a name is refused by
-Keras' torch backend. Stride-2 convolutions pad symmetrically (ZeroPadding2D + "valid"), because Keras'
-"same" pads 0/1 on even sizes and would shift ImageNet weights by a pixel.
+Keras' torch backend. Stride-2 convolutions pad symmetrically (ZeroPadding2D + "valid"), because
+Keras' "same" pads 0/1 on even sizes and would shift ImageNet weights by a pixel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scalars of a run: TensorBoard event files (without TensorFlow) and the same rows as JSON lines."""
+"""Scalars of a run: TensorBoard events (without TensorFlow), and the same rows as JSON lines."""
 
 from __future__ import annotations
 

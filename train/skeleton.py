@@ -1,7 +1,7 @@
 """A model file without weights: the graph alone, for timing networks that are not trained.
 
-Each kernel and bias is the output of a RandomNormal node that states its shape, spread and seed, so the
-file is a few kilobytes, valid ONNX, and the same network for everybody. `dbrt.benchmarks` fills it in.
+Each kernel and bias is the output of a RandomNormal node that states its shape, spread and seed, so
+the file is a few kilobytes, valid ONNX, and the same network for all. `dbrt.benchmarks` fills it.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def normalise(frames: Any) -> Any:
     return image if channel_axis() == -1 else ops.transpose(image, (0, 3, 1, 2))
 
 
-class StepModel(keras.Model):  # type: ignore[misc]
+class StepModel(keras.Model):
     """frames (N, H, W, 3) uint8 in; losses of dbrt.train.losses against (N, 4, H, W) targets."""
 
     def __init__(self, network: Any, config: LossConfig) -> None:

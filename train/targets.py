@@ -37,7 +37,7 @@ def make_targets(
     polygons  (M, 2) float each, pixels, either orientation
     care      False for don't-care text
     shape     (H, W)
-    min_side  words whose shorter side (2 A / L of the box around them) is below are don't-care, pixels
+    min_side  words are don't-care whose shorter side is below, pixels
     returns   (4, H, W) uint8, the channels of the module
     """
     text = np.zeros(shape, np.uint8)
@@ -49,7 +49,7 @@ def make_targets(
             _fill(mask, polygon, 0)
             continue
         distance = offset_distance(polygon)
-        shrunk = offset(polygon, -distance)
+        shrunk = offset(polygon, -distance) if distance > 0.0 else []
         if not shrunk:
             _fill(mask, polygon, 0)
             continue

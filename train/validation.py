@@ -19,16 +19,14 @@ from dbrt.train.targets import make_targets
 
 # Regions below are not worth their time in the sweep over score thresholds.
 _LOWEST_SCORE = 0.3
-_FILL = tuple(round(value) for value in reversed(IMAGENET_MEAN))
+_FILL = (round(IMAGENET_MEAN[2]), round(IMAGENET_MEAN[1]), round(IMAGENET_MEAN[0]))  # BGR
 
 
-def validate(
-    config: TrainConfig, weights: Weights, samples: Sequence[Sample]
-) -> dict[str, float]:
+def validate(config: TrainConfig, weights: Weights, samples: Sequence[Sample]) -> dict[str, float]:
     """Score weights by the ICDAR 2015 protocol and by the training losses.
 
-    returns  hmean, precision, recall at the best score threshold, that min_score, and the loss terms
-             as means over the pictures
+    returns  hmean, precision, recall at the best score threshold, that min_score, and the loss
+             terms as means over the pictures
     """
     import keras
 
@@ -90,7 +88,7 @@ def _regions(logits: Any, scale: float, size: tuple[int, int]) -> TextRegions:
     from dbrt.train.blocks import channel_axis
 
     logit = logits[0, ..., 0] if channel_axis() == -1 else logits[0, 0]
-    probability = 1.0 / (1.0 + np.exp(-logit))
+    probability = 0.5 * (1.0 + np.tanh(0.5 * logit))  # the sigmoid, without overflow
     return decode(
         np.round(255.0 * probability).astype(np.uint8),
         scale=(1.0 / scale, 1.0 / scale),

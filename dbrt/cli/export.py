@@ -10,11 +10,11 @@ import click
 from dbrt.errors import InputError, OutputError, RunnerError
 
 
-@click.command(
-    epilog="Example: dbrt export runs/first/best.npz --out first.onnx --name first"
-)
+@click.command(epilog="Example: dbrt export runs/first/best.npz --out first.onnx --name first")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file (.onnx).")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The model file (.onnx)."
+)
 @click.option("--name", help="The model's name.  [default: the file's]")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Default of the score threshold.")
 @click.option("--unclip-ratio", type=click.FloatRange(0, 10), default=1.5, show_default=True)
@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Write CHECKPOINT (.npz of dbrt train) as one ONNX model file with both heads.
 
-    The averaged weights are taken. Without --min-score it is the threshold that was best in the last
-    validation.
+    The averaged weights are taken. Without --min-score it is the threshold that was best in the
+    last validation.
     """
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists: add --overwrite, or name another file")

@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Train a DB network as CONFIG (TOML) says; without CONFIG, with the defaults.
 
-    The folder --out gets config.toml, last.npz and best.npz (weights only), log.jsonl, and events for
-    TensorBoard. A run that was stopped goes on with --resume as if it had not been.
+    The folder --out gets config.toml, last.npz and best.npz (weights only), log.jsonl, and events
+    for TensorBoard. A run that was stopped goes on with --resume as if it had not been.
     """
     from dbrt.train.config import TrainConfig, apply_setting, load_config, to_toml
 
