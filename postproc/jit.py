@@ -37,6 +37,7 @@ def compiled(function: F) -> F:
         _warn_once()
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
     _stamp(kernel, folder_digest(Path(function.__code__.co_filename).parent))
+    _forgive(kernel)
     return kernel  # type: ignore[no-any-return]
 
 
@@ -61,6 +62,21 @@ def _stamp(kernel: Any, digest: str) -> None:
         index._source_stamp = digest
     elif hasattr(kernel, "_cache"):
         kernel._cache.disable()
+
+
+def _forgive(kernel: Any) -> None:
+    """Let a kernel be used although its code can't be written, as on a full disk."""
+    save = getattr(getattr(kernel, "_cache", None), "save_overload", None)
+    if save is None:
+        return
+
+    def save_or_warn(*args: Any) -> None:
+        try:
+            save(*args)
+        except OSError:
+            _warn_once()
+
+    kernel._cache.save_overload = save_or_warn
 
 
 @cache
