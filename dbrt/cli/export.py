@@ -9,8 +9,14 @@ import click
 
 from dbrt.errors import InputError, OutputError, RunnerError
 
+_EPILOG = """\b
+Examples:
+  dbrt export runs/first/best.npz --out first.onnx
+  dbrt export runs/first/last.npz --out mine.onnx --name mine --min-score 0.5
+"""
 
-@click.command(epilog="Example: dbrt export runs/first/best.npz --out first.onnx --name first")
+
+@click.command(epilog=_EPILOG, context_settings={"show_default": True})
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The model file (.onnx)."

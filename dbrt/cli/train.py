@@ -8,10 +8,14 @@ import click
 
 from dbrt.errors import RunnerError
 
+_EPILOG = """\b
+Examples:
+  dbrt train --print-config > mine.toml
+  dbrt train mine.toml --out runs/first --set run.steps=2000
+"""
 
-@click.command(
-    epilog="Examples: dbrt train --print-config > my.toml;  dbrt train my.toml --out runs/first"
-)
+
+@click.command(epilog=_EPILOG)
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -123,3 +125,26 @@ def test_the_backbone_learns_at_its_own_rate(keras, tiny_config, tmp_path):
     kernels = {n.split("/")[0] for n in before if n.endswith("kernel")}
     heads = {n for n in kernels if n.startswith(("in", "out", "binarize", "threshold"))}
     assert kernels & moved == heads
+
+
+_WITHOUT = """
+import sys
+sys.modules[sys.argv.pop(1)] = None
+from dbrt.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("missing", ["keras", "tensorflow"])
+def test_training_without_its_libraries_says_what_to_install(missing, labelled_folder, tmp_path):
+    settings = [f'data.sets=["folder:{labelled_folder}"]', "data.validation=1"]
+    args = [arg for setting in settings for arg in ("--set", setting)]
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, missing, "train", *args, "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert done.stderr.strip().endswith('pip install "dbrt[train]"')
+    assert "Traceback" not in done.stderr
