@@ -41,6 +41,8 @@ ENCODER_OPTIONS = {
     "color_range": "tv",
 }
 
+_ERRORS = (OSError, av.error.FFmpegError)  # the disk's errors are both, the encoder's the latter
+
 
 class Mp4Sink(Sink):
     """Records frames at their own times.
@@ -69,7 +71,7 @@ class Mp4Sink(Sink):
                 self._open(picture)
                 self._first_s = result.time_s
             self._encode(picture, result.time_s - self._first_s)
-        except OSError as exc:  # FFmpegError is one
+        except _ERRORS as exc:
             self._is_broken = True
             raise stopped(self.path, exc, self._last_s) from None
         self._last_s = result.time_s
@@ -84,7 +86,7 @@ class Mp4Sink(Sink):
         try:
             if not self._is_broken:
                 output.mux(stream.encode(None))
-        except OSError as exc:
+        except _ERRORS as exc:
             self._is_broken = True
             raise stopped(self.path, exc, self._last_s) from None
         finally:
@@ -93,7 +95,7 @@ class Mp4Sink(Sink):
     def _close(self, output: av.container.OutputContainer) -> None:
         try:
             output.close()
-        except OSError as exc:
+        except _ERRORS as exc:
             if not self._is_broken:
                 raise stopped(self.path, exc, self._last_s) from None
 

@@ -62,13 +62,13 @@ def check_parent(path: Path) -> None:
         raise OutputError(f"cannot write {path}: no permission to write in {parent}")
 
 
-def stopped(path: Path, exc: OSError, time_s: float) -> OutputError:
-    """Return the error for an output that broke off at `time_s` of the source."""
-    reason = (
-        "disk full"
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        else (exc.strerror or str(exc)).lower()
-    )
+def stopped(path: Path, exc: Exception, time_s: float) -> OutputError:
+    """Return the error for an output that broke off at `time_s` of the source.
+
+    exc  an OSError, or an error of PyAV, which has the same attributes
+    """
+    is_full = getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    reason = "disk full" if is_full else (getattr(exc, "strerror", None) or str(exc)).lower()
     return OutputError(
         f"{reason}: {path} ends at {time_s:.1f} s; what was written before can be read"
     )

@@ -88,10 +88,22 @@ def test_a_change_of_size_keeps_the_first_size(tmp_path, make_result, read_frame
 
 def test_times_that_do_not_grow_are_recorded_in_order(tmp_path, make_result, read_frames):
     path = tmp_path / "out.mp4"
-    record(path, [make_result(i, time_s=t) for i, t in enumerate([1.0, 1.0, 0.5, 2.0])])
+    record(path, [make_result(i, time_s=t) for i, t in enumerate([1.0, 2.0, 2.0, 1.5, 3.0])])
     _, times = read_frames(path)
-    assert times == sorted(times)
-    assert len(times) == 4
+    assert times == pytest.approx([0, 1, 1 + 1 / 90_000, 1 + 2 / 90_000, 2], abs=1e-6)
+
+
+def test_what_the_encoder_refuses_is_one_line(tmp_path, make_result, monkeypatch):
+    sink = Mp4Sink(tmp_path / "out.mp4")
+    sink.write(make_result())
+
+    def refuse(*_):
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(sink, "_encode", refuse)
+    with pytest.raises(OutputError, match=r"^invalid argument: .*out\.mp4 ends at 0\.0 s"):
+        sink.write(make_result(1))
+    sink.close()
 
 
 def test_without_a_frame_there_is_no_file(tmp_path):

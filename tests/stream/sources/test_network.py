@@ -125,6 +125,24 @@ def test_motion_jpeg_is_live_and_reconnects_when_the_server_closes(
     assert server.requests.count("/mjpeg") == 2
 
 
+def test_every_connection_is_closed_again(server, open_url, make_picture, monkeypatch, stop):
+    opened, av_open = [], av.open
+
+    def open_and_keep(*args, **kwargs):
+        opened.append(av_open(*args, **kwargs))
+        return opened[-1]
+
+    monkeypatch.setattr("av.open", open_and_keep)
+    server.parts = [jpeg(make_picture(i)) for i in range(4)]
+    frames = open_url(server.url("/mjpeg")).frames(stop)
+    assert len([next(frames) for _ in range(9)]) == 9
+    frames.close()
+    assert len(opened) == 3
+    for container in opened:
+        with pytest.raises(AssertionError, match="not open"):
+            container.seek(0)
+
+
 def test_a_bad_part_is_counted_and_the_rest_goes_on(server, open_url, make_picture, stop):
     good = jpeg(make_picture())
     server.parts = [good, good, b"\xff\xd8 this is no picture \xff\xd9", good, good, good]
