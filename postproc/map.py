@@ -30,11 +30,13 @@ def as_words(map: NDArray[Any]) -> tuple[Bytes, NDArray[np.uint64]]:
     if map.dtype != np.uint8:
         map = _bytes_of(map)
     height, width = map.shape
-    if width % 8 or not map.flags.c_contiguous or map.ctypes.data % 8:
-        padded = np.zeros((height, -(-width // 8) * 8), np.uint8)
-        padded[:, :width] = map
-        map = padded
-    return map, map.view(np.uint64)
+    if width % 8 == 0 and map.flags.c_contiguous:
+        words = map.view(np.uint64)
+        if words.flags.aligned:
+            return map, words
+    padded = np.zeros((height, -(-width // 8) * 8), np.uint8)
+    padded[:, :width] = map
+    return padded, padded.view(np.uint64)
 
 
 def _bytes_of(map: NDArray[Any]) -> Bytes:

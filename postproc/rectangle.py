@@ -68,38 +68,39 @@ def smallest_rectangle(hull: Floats, n: int, rectangle: Floats) -> None:
     hull       (>= n, 2) float64, strictly convex, clockwise, n >= 3
     rectangle  (6,) float64, written
     """
-    best_area = np.inf
-    best_side = 0.0
+    # Areas are compared as fractions, area / square, without dividing: equal ones stay equal.
+    best_area, best_square, best_side = np.inf, 1.0, 0.0
     front = back = far = 0  # the corners furthest along u, against u and along v
+    for k in range(1, n):
+        dx, dy = hull[1, 0] - hull[0, 0], hull[1, 1] - hull[0, 1]
+        if (hull[k, 0] - hull[front, 0]) * dx + (hull[k, 1] - hull[front, 1]) * dy > 0:
+            front = k
+        if (hull[k, 0] - hull[back, 0]) * dx + (hull[k, 1] - hull[back, 1]) * dy < 0:
+            back = k
+        if (hull[k, 1] - hull[far, 1]) * dx - (hull[k, 0] - hull[far, 0]) * dy > 0:
+            far = k
     for i in range(n):
         j = i + 1 if i + 1 < n else 0
-        dx = hull[j, 0] - hull[i, 0]
-        dy = hull[j, 1] - hull[i, 1]
-        if i == 0:
-            for k in range(1, n):
-                ex, ey = hull[k, 0] - hull[front, 0], hull[k, 1] - hull[front, 1]
-                front = k if ex * dx + ey * dy > 0 else front
-                ex, ey = hull[k, 0] - hull[back, 0], hull[k, 1] - hull[back, 1]
-                back = k if ex * dx + ey * dy < 0 else back
-                ex, ey = hull[k, 0] - hull[far, 0], hull[k, 1] - hull[far, 1]
-                far = k if ey * dx - ex * dy > 0 else far
+        dx, dy = hull[j, 0] - hull[i, 0], hull[j, 1] - hull[i, 1]
         front = advance(hull, n, front, dx, dy)
         back = advance(hull, n, back, -dx, -dy)
         far = advance(hull, n, far, -dy, dx)
-        u0 = hull[back, 0] * dx + hull[back, 1] * dy
-        u1 = hull[front, 0] * dx + hull[front, 1] * dy
-        v0 = hull[i, 1] * dx - hull[i, 0] * dy
-        v1 = hull[far, 1] * dx - hull[far, 0] * dy
-        square = dx * dx + dy * dy
-        area = (u1 - u0) * (v1 - v0) / square
-        side = max(u1 - u0, v1 - v0) ** 2 / square
-        if area < best_area or (area == best_area and side > best_side):
-            best_area = area
-            best_side = side
-            length = np.sqrt(square)
-            rectangle[UX], rectangle[UY] = dx / length, dy / length
-            rectangle[U0], rectangle[U1] = u0 / length, u1 / length
-            rectangle[V0], rectangle[V1] = v0 / length, v1 / length
+        along = (hull[front, 0] - hull[back, 0]) * dx + (hull[front, 1] - hull[back, 1]) * dy
+        across = (hull[far, 1] - hull[i, 1]) * dx - (hull[far, 0] - hull[i, 0]) * dy
+        area, square = along * across, dx * dx + dy * dy
+        gain = best_area * square - area * best_square
+        if gain > 0 or (gain == 0 and max(along, across) ** 2 / square > best_side):
+            best_area, best_square = area, square
+            best_side = max(along, across) ** 2 / square
+            rectangle[UX], rectangle[UY] = dx, dy
+            rectangle[U0] = hull[back, 0] * dx + hull[back, 1] * dy
+            rectangle[V0] = hull[i, 1] * dx - hull[i, 0] * dy
+            rectangle[U1], rectangle[V1] = along, across
+    length = np.sqrt(best_square)
+    rectangle[U1] += rectangle[U0]
+    rectangle[V1] += rectangle[V0]
+    for k in range(6):
+        rectangle[k] /= length
 
 
 @compiled

@@ -12,15 +12,31 @@ from dbrt.postproc.rectangle import U0, U1, UX, UY, V0, V1, Floats, corner
 # A pixel whose centre lies on a side counts; a side of a slanted rectangle runs through centres
 # often, and rounding must not decide. Far above rounding, far below a pixel.
 _ON_SIDE = 1e-6
+# Directions are those of whole-numbered steps, so a slanted side has at least 1 / 8192 in both.
+_UPRIGHT = 1e-9
 
 
 @compiled
-def within(low: float, high: float, slope: float, at: float) -> tuple[float, float]:
-    """The interval of x with low <= x * slope + at <= high."""
-    if abs(slope) < 1e-12:
-        return (-np.inf, np.inf) if low <= at <= high else (np.inf, -np.inf)
-    a, b = (low - at) / slope, (high - at) / slope
-    return min(a, b), max(a, b)
+def row_span(
+    rectangle: Floats, inverse_x: float, inverse_y: float, y: float
+) -> tuple[float, float]:
+    """The interval of x in which the line at height `y` lies in the rectangle or on it.
+
+    Nothing where the first is greater than the last.
+
+    inverse_x, inverse_y  1 / ux and 1 / uy; 0 where the sides are upright
+    """
+    u, v = y * rectangle[UY], y * rectangle[UX]
+    u0, u1 = rectangle[U0] - _ON_SIDE - u, rectangle[U1] + _ON_SIDE - u
+    v0, v1 = v - rectangle[V1] - _ON_SIDE, v - rectangle[V0] + _ON_SIDE
+    # u0 <= x * ux <= u1 and v0 <= x * uy <= v1
+    a, b = min(u0 * inverse_x, u1 * inverse_x), max(u0 * inverse_x, u1 * inverse_x)
+    c, d = min(v0 * inverse_y, v1 * inverse_y), max(v0 * inverse_y, v1 * inverse_y)
+    if inverse_x == 0.0:
+        a, b = (-np.inf, np.inf) if u0 <= 0.0 <= u1 else (np.inf, -np.inf)
+    if inverse_y == 0.0:
+        c, d = (-np.inf, np.inf) if v0 <= 0.0 <= v1 else (np.inf, -np.inf)
+    return max(a, c), min(b, d)
 
 
 @compiled
@@ -34,15 +50,15 @@ def rectangle_mean(pixels: NDArray[np.uint8], rows: int, columns: int, rectangle
         y = corner(rectangle, k)[1]
         top, bottom = min(top, y), max(bottom, y)
     ux, uy = rectangle[UX], rectangle[UY]
+    inverse_x = 1.0 / ux if abs(ux) > _UPRIGHT else 0.0
+    inverse_y = 1.0 / uy if abs(uy) > _UPRIGHT else 0.0
     total = count = 0
     for row in range(max(int(np.floor(top)), 0), min(int(np.ceil(bottom)), rows)):
-        y = row + 0.5
-        a, b = within(rectangle[U0] - _ON_SIDE, rectangle[U1] + _ON_SIDE, ux, y * uy)
-        c, d = within(rectangle[V0] - _ON_SIDE, rectangle[V1] + _ON_SIDE, -uy, y * ux)
-        a, b = max(a, c, 0.5), min(b, d, columns - 0.5)
-        if a > b:
+        first, last = row_span(rectangle, inverse_x, inverse_y, row + 0.5)
+        first, last = max(first, 0.5), min(last, columns - 0.5)
+        if first > last:
             continue
-        start, stop = int(np.ceil(a - 0.5)), int(np.floor(b - 0.5)) + 1
+        start, stop = int(np.ceil(first - 0.5)), int(np.floor(last - 0.5)) + 1
         for column in range(start, stop):
             total += pixels[row, column]
         count += stop - start
