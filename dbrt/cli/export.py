@@ -22,8 +22,9 @@ Examples:
     "--out", required=True, type=click.Path(path_type=Path), help="The model file (.onnx)."
 )
 @click.option("--name", help="The model's name.  [default: the file's]")
-@click.option("--min-score", type=click.FloatRange(0, 1), help="Default of the score threshold.")
-@click.option("--unclip-ratio", type=click.FloatRange(0, 10), default=1.5, show_default=True)
+@click.option("--binarize", type=click.FloatRange(0, 1), help="A pixel is text above this.")
+@click.option("--min-score", type=click.FloatRange(0, 1), help="A region is kept from this on.")
+@click.option("--unclip-ratio", type=click.FloatRange(0, 10), help="How far regions grow back.")
 @click.option("--unit", type=click.Choice(["word", "line"]), default="word", show_default=True)
 @click.option("--card", type=click.Path(path_type=Path), help="JSON to put into the model card.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -31,16 +32,17 @@ def command(
     checkpoint: Path,
     out: Path,
     name: str | None,
+    binarize: float | None,
     min_score: float | None,
-    unclip_ratio: float,
+    unclip_ratio: float | None,
     unit: str,
     card: Path | None,
     overwrite: bool,
 ) -> None:
     """Write CHECKPOINT (.npz of dbrt train) as one ONNX model file with both heads.
 
-    The averaged weights are taken. Without --min-score it is the threshold that was best in the
-    last validation.
+    The averaged weights are taken. Decode thresholds that are not given are those that were best in
+    the last validation, or the paper's (0.3, 0.6, 1.5) where there was none.
     """
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists: add --overwrite, or name another file")
@@ -54,13 +56,13 @@ def command(
     except ModuleNotFoundError as exc:
         raise RunnerError(f'export needs {exc.name}: pip install "dbrt[train]"') from None
     curve = state.meta.get("curve") or []
-    if min_score is None:
-        min_score = float(curve[-1]["min_score"]) if curve else 0.6
+    given = {"binarize": binarize, "min_score": min_score, "unclip_ratio": unclip_ratio}
+    validated = {key: float(curve[-1][key]) for key in given if curve and key in curve[-1]}
+    thresholds = validated | {key: value for key, value in given.items() if value is not None}
     settings = Settings(
         name=name or out.stem,
         backbone=state.meta["backbone"],
-        min_score=min_score,
-        unclip_ratio=unclip_ratio,
+        **thresholds,
         unit=unit,
         card={
             "steps": state.meta["step"],
