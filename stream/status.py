@@ -64,6 +64,8 @@ def describe(source: Source, telemetry: Telemetry) -> str:
     """Return state, frames, rate, latency, drops and reconnections in one line."""
     now = telemetry.snapshot()
     state = source.status.stats()
+    if now.captured and not now.processed:
+        return f"{state.state.value}, getting the engine ready"
     parts = [
         state.state.value,
         f"{now.processed} frames",

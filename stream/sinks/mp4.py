@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from dbrt.errors import OutputError
+from dbrt.stream.boxes import drop_cut_fragment
 from dbrt.stream.overlay import Frame
 from dbrt.stream.result import FrameResult
 from dbrt.stream.sinks.sink import Sink, check_file, stopped
@@ -98,6 +100,9 @@ class Mp4Sink(Sink):
         except _ERRORS as exc:
             if not self._is_broken:
                 raise stopped(self.path, exc, self._last_s) from None
+        if self._is_broken:
+            with contextlib.suppress(OSError):  # as good as it was
+                drop_cut_fragment(self.path)
 
     def _open(self, picture: Frame) -> None:
         height, width = picture.shape[:2]

@@ -15,8 +15,8 @@ import av.container
 import av.error
 
 from dbrt.errors import SourceError
+from dbrt.stream.boxes import is_cut, lacks_index
 from dbrt.stream.clock import SYSTEM_CLOCK, Clock
-from dbrt.stream.sources.boxes import is_cut, lacks_index
 from dbrt.stream.sources.media import decode_frames, frame_rate, to_bgr
 from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.sources.state import SourceState

@@ -63,5 +63,8 @@ def frame_rate(container: av.container.InputContainer) -> Fraction:
     `guessed_rate` and not `average_rate`: the latter is twice too high in some AVI files.
     """
     stream = container.streams.video[0]
-    rate = stream.guessed_rate or stream.average_rate
-    return Fraction(rate) if rate else Fraction(25)
+    for rate in (stream.guessed_rate, stream.average_rate):
+        # PyAV 19 has a rational type of its own, which has no truth value and may be 0/1.
+        if rate is not None and rate.numerator > 0 and rate.denominator > 0:
+            return Fraction(rate.numerator, rate.denominator)
+    return Fraction(25)

@@ -223,3 +223,9 @@ def test_the_status_line_names_drops_and_reconnections(clip, clock):
     assert "dropped 4" in text
     assert "latency 20 ms" in text
     assert "3 regions" in text
+
+
+def test_the_status_line_tells_that_the_engine_is_not_ready(clip, clock):
+    source, telemetry = FileSource(clip, clock=clock), Telemetry(clock)
+    telemetry.count_captured()
+    assert describe(source, telemetry) == "connecting, getting the engine ready"

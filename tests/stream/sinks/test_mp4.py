@@ -144,7 +144,7 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_plays(
     assert len(read_frames(path)[0]) >= 25
 
 
-def test_a_limit_of_the_file_size_is_a_full_disk(tmp_path):
+def test_a_limit_of_the_file_size_is_a_full_disk(tmp_path, read_frames):
     pytest.importorskip("resource", reason="this system has no resource limits")
     code = """
         import resource, sys
@@ -174,8 +174,8 @@ def test_a_limit_of_the_file_size_is_a_full_disk(tmp_path):
     )
     assert done.returncode == 0
     assert done.stdout.startswith("disk full")
-    with av.open(str(path)) as container:
-        assert next(container.decode(video=0)).width == 64
+    frames, _ = read_frames(path)  # to its end, without an error
+    assert len(frames) >= 5
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The boxes of an MP4 file: whether its index is there, and whether the file was cut short.
+"""The boxes of an MP4 file: whether its index is there, whether it was cut short, and where.
 
 FFmpeg does not tell: a file whose end is missing plays to where the data stop and counts as over,
 and of a missing index only its log speaks, which is off.
@@ -21,11 +21,13 @@ class Boxes:
     is_mp4     whether the file begins like an MP4 or QuickTime file
     has_index  whether there is a moov box
     is_cut     whether the last box reaches beyond the end of the file
+    whole      bytes up to the end of the last index or media box that is complete
     """
 
     is_mp4: bool
     has_index: bool
     is_cut: bool
+    whole: int
 
 
 def read_boxes(path: Path) -> Boxes:
@@ -34,14 +36,14 @@ def read_boxes(path: Path) -> Boxes:
     Raises OSError where the file can't be read.
     """
     end = path.stat().st_size
-    place, has_index = 0, False
+    place, whole, has_index = 0, 0, False
     with open(path, "rb") as file:
         for number in range(_MOST_BOXES):
             file.seek(place)
             header = file.read(16)
             kind = header[4:8]
             if number == 0 and kind not in _FIRST:
-                return Boxes(is_mp4=False, has_index=False, is_cut=False)
+                return Boxes(is_mp4=False, has_index=False, is_cut=False, whole=end)
             has_index = has_index or kind == b"moov"
             size = int.from_bytes(header[:4], "big")
             if size == 1:  # the size stands behind, in eight bytes
@@ -51,9 +53,11 @@ def read_boxes(path: Path) -> Boxes:
             if size < 8:
                 break
             place += size
+            if place <= end and kind in (b"moov", b"mdat"):
+                whole = place
             if place >= end:
                 break
-    return Boxes(is_mp4=True, has_index=has_index, is_cut=place > end)
+    return Boxes(is_mp4=True, has_index=has_index, is_cut=place > end, whole=whole)
 
 
 def is_cut(path: str | os.PathLike[str]) -> bool:
@@ -71,3 +75,14 @@ def lacks_index(path: str | os.PathLike[str]) -> bool:
     except OSError:
         return False
     return boxes.is_mp4 and not boxes.has_index
+
+
+def drop_cut_fragment(path: str | os.PathLike[str]) -> None:
+    """Shorten a fragmented MP4 that broke off to its last whole fragment.
+
+    Naive readers stop with an error at half a fragment. Raises OSError where the file can't be
+    read or shortened.
+    """
+    boxes = read_boxes(Path(path))
+    if boxes.is_mp4 and boxes.has_index:
+        os.truncate(path, boxes.whole)
