@@ -7,6 +7,7 @@ blob has 49 MB and imports in 0.07 to 0.14 s, and is taken without a word when a
 
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 from collections import deque
@@ -47,7 +48,7 @@ class OpenVinoRunner(Runner):
     def plan(cls, precision: str) -> Plan:
         """Take bf16 where the CPU computes it natively, else fp32; or what was asked for."""
         ov = _openvino()
-        core = ov.Core()
+        core = _core()
         has = set(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         cpu = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         version = ov.__version__.split("-")[0]
@@ -90,7 +91,7 @@ class OpenVinoRunner(Runner):
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            core = ov.Core()
+            core = _core()
             compiled = core.compile_model(core.read_model(engine, b""), "CPU", options)
             used = compiled.get_property("INFERENCE_PRECISION_HINT")
         except RuntimeError as exc:
@@ -166,6 +167,17 @@ def _openvino() -> Any:
     except ImportError as exc:
         raise RunnerError(f"openvino can't be loaded ({exc}): pip install openvino") from None
     return openvino
+
+
+@functools.cache
+def _core() -> Any:
+    """Return the one Core of this process, which is never released.
+
+    Each Core that opens the CPU plugin gives the thread a signal stack and puts back the one before
+    when it goes. Of two that go in the order they came, the second puts back what the first has
+    freed, and the next signal, Ctrl-C for one, is a segmentation fault (openvino 2026.4).
+    """
+    return _openvino().Core()
 
 
 def _last_line(exc: RuntimeError) -> str:

@@ -51,7 +51,8 @@ def sigterm_as_exception() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # None: a library had set it, past Python; the default is the nearest that can be put back.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def exit_code_and_line(exc: BaseException) -> tuple[int, str]:

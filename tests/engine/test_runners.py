@@ -215,9 +215,9 @@ class _Core:
 def test_openvino_takes_bf16_where_the_cpu_has_it(
     capabilities: tuple[str, ...], precision: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     monkeypatch.setattr(_Core, "capabilities", capabilities)
-    monkeypatch.setattr(openvino, "Core", _Core)
+    monkeypatch.setattr("dbrt.engine.openvino._core", _Core)
     plan = OpenVinoRunner.plan("auto")
     assert plan.precision == precision
     assert plan.reason.endswith(why)
@@ -225,9 +225,9 @@ def test_openvino_takes_bf16_where_the_cpu_has_it(
 
 
 def test_bf16_on_a_cpu_without_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     monkeypatch.setattr(_Core, "capabilities", ("FP32",))
-    monkeypatch.setattr(openvino, "Core", _Core)
+    monkeypatch.setattr("dbrt.engine.openvino._core", _Core)
     with pytest.raises(RunnerError, match=r"bf16 on this CPU \(Chip\).*auto or fp32$"):
         OpenVinoRunner.plan("bf16")
 
