@@ -125,7 +125,10 @@ def _print_summary(summary: Any) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False)
-    if summary.figures.stages:
-        console.print(summary.table())
-    for line in summary.lines():
-        console.print(line, markup=False, soft_wrap=True)
+    # Captured, and written by click: rich itself ends the process where the pipe is closed.
+    with console.capture() as capture:
+        if summary.figures.stages:
+            console.print(summary.table())
+        for line in summary.lines():
+            console.print(line, markup=False, soft_wrap=True)
+    click.echo(capture.get(), nl=False)

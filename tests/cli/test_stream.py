@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +149,18 @@ def test_regions_lie_on_the_text(clip, model, capsys):
         x, y = np.array(region["quad"]).mean(axis=0)
         assert columns.min() < x < columns.max()
         assert rows.min() < y < rows.max()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_closed_pipe_behind_us_ends_without_a_word(clip, model):
+    command = [sys.executable, "-m", "dbrt", "stream", "--source", clip, "--model", model]
+    process = subprocess.Popen(
+        [*command, "--size", "64"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()  # as `| head -0` does
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 141, err
+    assert "roken" not in err
 
 
 def test_the_help_fits_and_shows_examples(capsys):
