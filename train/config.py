@@ -198,6 +198,21 @@ def to_dict(config: TrainConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+def without_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration's dictionary with file names in place of paths.
+
+    A model file travels; where its makers keep their pictures is nobody's business.
+    """
+    model = dict(config["model"])
+    for key in ("init", "start"):
+        model[key] = Path(model[key]).name
+    sets = [
+        f"folder:{Path(name.removeprefix('folder:')).name}" if name.startswith("folder:") else name
+        for name in config["data"]["sets"]
+    ]
+    return {**config, "model": model, "data": {**config["data"], "sets": sets}}
+
+
 def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -47,6 +47,7 @@ def command(
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists: add --overwrite, or name another file")
     from dbrt.train.checkpoint import read_checkpoint
+    from dbrt.train.config import without_paths
     from dbrt.train.trainer import default_backend
 
     default_backend()
@@ -67,7 +68,7 @@ def command(
         card={
             "steps": state.meta["step"],
             "training_seconds": state.meta["seconds"],
-            "configuration": state.meta["config"],
+            "configuration": without_paths(state.meta["config"]),
             "validation": curve,
             **_read_card(card),
         },

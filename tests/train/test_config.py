@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dbrt.errors import InputError, UsageError
-from dbrt.train.config import TrainConfig, apply_setting, load_config, to_dict, to_toml
+from dbrt.train.config import (
+    TrainConfig,
+    apply_setting,
+    load_config,
+    to_dict,
+    to_toml,
+    without_paths,
+)
 
 
 def test_the_printed_configuration_reads_back_as_the_defaults(tmp_path):
@@ -61,3 +68,13 @@ def test_single_settings_are_typed(setting, value):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(UsageError, match="did you mean steps"):
         apply_setting(TrainConfig(), "run.step=3")
+
+
+def test_a_published_configuration_names_no_folders():
+    config = TrainConfig()
+    config.model.init = "/home/me/weights/mobile.pt"
+    config.data.sets = ["icdar2015:train", "folder:/home/me/signs"]
+    published = without_paths(to_dict(config))
+    assert published["model"]["init"] == "mobile.pt"
+    assert published["data"]["sets"] == ["icdar2015:train", "folder:signs"]
+    assert "/home/me" not in str(published)
