@@ -18,12 +18,14 @@ import numpy as np
 import onnx
 
 from dbrt.errors import InputError, OutputError, RunnerError
-from dbrt.train.checkpoint import Weights, set_network_weights
+from dbrt.train.checkpoint import Checkpoint, Weights, set_network_weights
+from dbrt.train.config import without_paths
 from dbrt.train.folding import BN_VARIABLES, convolutions, fold, normalisations
 from dbrt.train.network import IMAGENET_MEAN, IMAGENET_STD, build_network
 from dbrt.train.onnx_graph import clean
 
 OPSET = 17
+THRESHOLDS = ("binarize", "min_score", "unclip_ratio")
 # Traced at a small fixed size: Resize then carries constant factors; of the size nothing remains.
 _TRACE_SHAPE = (64, 64)
 
@@ -39,6 +41,26 @@ class Settings:
     unclip_ratio: float = 1.5
     unit: str = "word"
     card: dict[str, Any] = field(default_factory=dict)
+
+
+def settings_of(
+    state: Checkpoint, *, name: str, unit: str, card: dict[str, Any], **thresholds: float
+) -> Settings:
+    """Describe a checkpoint: its steps, configuration and validation go into the card.
+
+    thresholds  binarize, min_score, unclip_ratio; those not given are the best of the last
+                validation, or the paper's where there was none
+    """
+    curve = state.meta.get("curve") or []
+    last = curve[-1] if curve else {}
+    found = {key: float(last[key]) for key in THRESHOLDS if key in last} | thresholds
+    about = {
+        "steps": state.meta["step"],
+        "training_seconds": state.meta["seconds"],
+        "configuration": without_paths(state.meta["config"]),
+        "validation": curve,
+    }
+    return Settings(name, state.meta["backbone"], unit=unit, card={**about, **card}, **found)
 
 
 def export_model(weights: Weights, settings: Settings, path: Path) -> None:

@@ -47,32 +47,17 @@ def command(
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists: add --overwrite, or name another file")
     from dbrt.train.checkpoint import read_checkpoint
-    from dbrt.train.config import without_paths
     from dbrt.train.trainer import default_backend
 
     default_backend()
     state = read_checkpoint(checkpoint)
     try:
-        from dbrt.train.export import Settings, export_model
+        from dbrt.train.export import export_model, settings_of
     except ModuleNotFoundError as exc:
         raise RunnerError(f'export needs {exc.name}: pip install "dbrt[train]"') from None
-    curve = state.meta.get("curve") or []
-    given = {"binarize": binarize, "min_score": min_score, "unclip_ratio": unclip_ratio}
-    validated = {key: float(curve[-1][key]) for key in given if curve and key in curve[-1]}
-    thresholds = validated | {key: value for key, value in given.items() if value is not None}
-    settings = Settings(
-        name=name or out.stem,
-        backbone=state.meta["backbone"],
-        **thresholds,
-        unit=unit,
-        card={
-            "steps": state.meta["step"],
-            "training_seconds": state.meta["seconds"],
-            "configuration": without_paths(state.meta["config"]),
-            "validation": curve,
-            **_read_card(card),
-        },
-    )
+    thresholds = {"binarize": binarize, "min_score": min_score, "unclip_ratio": unclip_ratio}
+    given = {key: value for key, value in thresholds.items() if value is not None}
+    settings = settings_of(state, name=name or out.stem, unit=unit, card=_read_card(card), **given)
     export_model(state.ema, settings, out)
     click.echo(str(out))
 

@@ -11,8 +11,9 @@ import pytest
 from dbrt.engine.graph import prepare
 from dbrt.engine.modelfile import read_model_file
 from dbrt.errors import InputError, OutputError
-from dbrt.train.checkpoint import network_weights, set_network_weights
-from dbrt.train.export import Settings, export_model
+from dbrt.train.checkpoint import Checkpoint, network_weights, set_network_weights
+from dbrt.train.config import TrainConfig, to_dict
+from dbrt.train.export import Settings, export_model, settings_of
 from dbrt.train.modelfile import load_model_file
 from dbrt.train.network import build_network
 from dbrt.train.step import normalise
@@ -148,3 +149,23 @@ def test_resnet_exports_to_standard_nodes_and_agrees(tmp_path, frames, ort):
     for mine, theirs in zip(found, probability(network, frames), strict=True):
         # Random weights let activations grow large: float32 sums differ by their order.
         np.testing.assert_allclose(mine[:, 0], theirs, atol=2e-3)
+
+
+@pytest.fixture
+def checkpoint():
+    curve = [{"binarize": 0.3, "min_score": 0.4}, {"binarize": 0.5, "min_score": 0.55}]
+    meta = {"step": 9, "seconds": 1.0, "backbone": "resnet18", "curve": curve}
+    return Checkpoint({}, {}, [], {**meta, "config": to_dict(TrainConfig())})
+
+
+def test_thresholds_are_those_of_the_last_validation_unless_given(checkpoint):
+    settings = settings_of(checkpoint, name="a", unit="word", card={}, min_score=0.7)
+    assert (settings.binarize, settings.min_score, settings.unclip_ratio) == (0.5, 0.7, 1.5)
+
+
+def test_without_validation_thresholds_are_the_papers(checkpoint):
+    checkpoint.meta["curve"] = []
+    settings = settings_of(checkpoint, name="a", unit="word", card={"data": "mine"})
+    assert (settings.binarize, settings.min_score, settings.unclip_ratio) == (0.3, 0.6, 1.5)
+    assert settings.card["data"] == "mine"
+    assert settings.card["steps"] == 9
