@@ -35,14 +35,16 @@ class StreamModel:
 def load_model(settings: StreamSettings, report: Report) -> StreamModel:
     """Read the model file that the settings name; engines are opened later, size by size.
 
-    Raises InputError where the model file is missing or can't be read.
+    Raises InputError where the model file is missing or can't be read; UsageError or RunnerError
+    where the runner or its precision can't be had here, before any thread is at work.
     """
     from dbrt.engine.modelfile import find_model, read_model_file
-    from dbrt.engine.select import open_runner
+    from dbrt.engine.select import choose, open_runner
     from dbrt.engine.spec import shape_for_frame
     from dbrt.postproc import decode, warm_up
 
     model = read_model_file(find_model(settings.model))
+    choose(settings.runner, settings.precision)
     min_score = model.min_score if settings.min_score is None else settings.min_score
 
     def open_and_say(shape: Shape) -> StreamRunner:

@@ -96,6 +96,7 @@ class Pipeline:
         self._inference = inference
         self._decode = decode
         self._warm_up = warm_up
+        self._begun = threading.Event()  # set when the first frame is there, or none will come
         self._warm = threading.Event()  # set by the decode thread when its kernels are ready
         self._warm_s = float("-inf")  # when that was; written before the event is set
         self._ready = threading.Event()  # set when the first engine is open too: files begin then
@@ -144,6 +145,7 @@ class Pipeline:
     def stop(self) -> None:
         """Take no further frame; what is in the network is finished and written."""
         self._stop.set()
+        self._begun.set()
         self._ready.set()
         self._captured.close(discard=True)
 
@@ -192,6 +194,7 @@ class Pipeline:
                     self.telemetry.record("capture", item.capture_ms)
                     if not self._captured.put(item, replace=item.is_live):
                         break
+                    self._begun.set()
                     if self.source.can_wait:
                         self._ready.wait()
             self.source.status.finish()
@@ -200,6 +203,7 @@ class Pipeline:
             self.failures.append(exc)
         finally:
             self._captured.close()
+            self._begun.set()
 
     def _infer(self) -> None:
         """Engine thread: `_captured` into `_maps`."""
@@ -233,6 +237,8 @@ class Pipeline:
                 self._ready_s = self._clock.now()
                 self._ready.set()
                 item = self._newest(item)
+            if self._stop.is_set():  # while the engine was opened, which takes seconds
+                break
             if self._is_stale(item, self._clock.now()):
                 continue
             for mapped in inference.submit(item):
@@ -287,7 +293,11 @@ class Pipeline:
     def _find(self) -> None:
         """Decode thread: `_maps` into every sink's channel and the window's."""
         try:
-            self._warm_up()
+            # A source that never delivers would otherwise wait for kernels that nobody needs:
+            # a compilation can't be interrupted, and takes long on a busy machine.
+            self._begun.wait()
+            if self._captured.stats().entered and not self._stop.is_set():
+                self._warm_up()
             self._warm_s = self._clock.now()
             self._warm.set()
             while not isinstance(mapped := self._maps.get(), Mark):

@@ -114,7 +114,7 @@ def command(
     outcome = run_stream(settings)
     if as_json:
         click.echo(json.dumps(outcome.summary.to_dict()))
-    else:
+    elif outcome.failure is None or outcome.summary.figures.processed:
         _print_summary(outcome.summary)
     if outcome.failure is not None:
         raise outcome.failure
@@ -127,7 +127,7 @@ def _print_summary(summary: Any) -> None:
     console = Console(file=sys.stdout, highlight=False)
     # Captured, and written by click: rich itself ends the process where the pipe is closed.
     with console.capture() as capture:
-        if summary.figures.stages:
+        if summary.figures.processed:
             console.print(summary.table())
         for line in summary.lines():
             console.print(line, markup=False, soft_wrap=True)

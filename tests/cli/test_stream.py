@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dbrt.cli import main
+from dbrt.errors import EngineError
 
 TESTS = Path(__file__).parents[1]
 DOUBLES = runpy.run_path(str(TESTS / "stream" / "conftest.py"))
@@ -96,6 +97,29 @@ def test_every_mistake_is_one_line_and_its_exit_code(model, capsys, args, code, 
     assert "Traceback" not in err
     errors = [line for line in err.splitlines() if line.startswith(("dbrt: ", "Error: "))]
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(["--runner", "tensorrt"], 5), (["--precision", "fp8"], 2)],
+    ids=["runner", "precision"],
+)
+def test_what_can_not_run_here_is_said_before_anything_runs(clip, model, capsys, args, code):
+    assert stream("--source", clip, "--model", model, "--out", "out.jsonl", *args) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_failure_without_a_single_frame_prints_no_figures(clip, model, monkeypatch, capsys):
+    def broken(*_args, **_options):
+        raise EngineError("engine broken: run dbrt build")
+
+    monkeypatch.setattr("dbrt.engine.select.open_runner", broken)
+    assert stream("--source", clip, "--model", model) == 6
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "dbrt: engine broken: run dbrt build\n"
 
 
 def test_a_configuration_file_gives_defaults_and_the_command_line_wins(clip, model, capsys):

@@ -310,6 +310,36 @@ def test_a_decoder_that_does_not_warm_up_ends_everything(
     assert sink.closed == 1
 
 
+def test_kernels_are_not_compiled_for_a_source_without_frames(
+    make_source, make_sink, make_pipeline
+):
+    warmed = []
+    failure = SourceError("no answer")
+    pipeline = make_pipeline(
+        make_source([], fail=failure), [make_sink()], warm_up=lambda: warmed.append(True)
+    )
+    pipeline.run()
+    assert pipeline.failures == [failure]
+    assert warmed == []
+
+
+def test_a_stop_while_the_engine_opens_lets_no_frame_in(
+    make_source, make_sink, make_pipeline, make_picture
+):
+    source, sink = make_source(frames_of(make_picture, 50)), make_sink()
+    pipeline = make_pipeline(source, [sink])
+    getting_ready = pipeline._inference.get_ready_for
+
+    def get_ready_for(item):
+        getting_ready(item)
+        pipeline.stop()
+
+    pipeline._inference.get_ready_for = get_ready_for
+    pipeline.run()
+    assert pipeline.failures == []
+    assert sink.results == []
+
+
 def test_a_full_disk_stops_its_sink_only(make_source, make_sink, make_pipeline, make_picture):
     failure = OutputError("disk full")
     full, other = make_sink("full", fail_at=4, fail=failure), make_sink("other")
