@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from dbrt.benchmarks.machine import BUSY_LOAD, Load
 from dbrt.benchmarks.networks import UNTRAINED
 from dbrt.benchmarks.published import MACHINE
 from dbrt.benchmarks.report import BenchReport, BenchRow, MapNote
-from dbrt.errors import OutputError
+from dbrt.errors import unwritable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,7 +105,10 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as exc:
-        raise OutputError(f"{path} can't be written: {exc.strerror or exc}") from None
+        with contextlib.suppress(OSError):  # half a table would pass for a whole one
+            if path.is_file():  # a device stays
+                path.unlink()
+        raise unwritable(path, exc) from None
 
 
 def provenance(report: BenchReport) -> dict[str, str]:

@@ -16,6 +16,7 @@ The message of each is one line: what was asked, what was found, what to do.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -65,3 +66,15 @@ class TrainingError(DbrtError):
     """A training run that met NaN, diverged or has no data."""
 
     exit_code = 8
+
+
+DISK_FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+
+
+def unwritable(path: object, exc: OSError) -> OutputError:
+    """Return the error for a path that can't be written, with what to do."""
+    if exc.errno in DISK_FULL:
+        return OutputError(
+            f"{path}: can't be written, the disk is full: free some space or write elsewhere"
+        )
+    return OutputError(f"{path}: can't be written: {exc.strerror or exc}: write elsewhere")

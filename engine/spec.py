@@ -132,7 +132,8 @@ def parse_pair(text: str, option: str, form: str) -> tuple[int, int]:
     """
     first, _, second = text.strip().lower().partition("x")
     if not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in (first, second)):
-        raise UsageError(f"{option} {text!r} is not {form}: write for example 736x1280")
+        example = "1280x720" if form.startswith("WIDTH") else "736x1280"
+        raise UsageError(f"{option} {text!r} is not {form}: write for example {example}")
     return int(first), int(second)
 
 

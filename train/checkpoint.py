@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dbrt.errors import InputError, OutputError
+from dbrt.errors import InputError, unwritable
 
 Weights = dict[str, NDArray[Any]]
 FORMAT = "dbrt-checkpoint-1"
@@ -85,7 +85,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     except OSError as exc:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write checkpoint {path}: {exc.strerror or exc}") from None
+        raise unwritable(path, exc) from None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -7,6 +7,7 @@ all of them.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import zlib
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from dbrt.errors import InputError, OutputError, RunnerError
+from dbrt.errors import InputError, RunnerError, unwritable
 from dbrt.train.checkpoint import Checkpoint, Weights, set_network_weights
 from dbrt.train.config import without_paths
 from dbrt.train.folding import BN_VARIABLES, convolutions, fold, normalisations
@@ -176,5 +177,6 @@ def _write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as exc:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from None
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise unwritable(path, exc) from None

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dbrt.errors import OutputError
+from dbrt.errors import unwritable
 
 
 class ScalarWriter:
@@ -23,7 +23,7 @@ class ScalarWriter:
         try:
             self._lines = (folder / "log.jsonl").open("a", buffering=1, encoding="utf-8")
         except OSError as exc:
-            raise OutputError(f"cannot write {folder / 'log.jsonl'}: {exc.strerror}") from None
+            raise unwritable(folder / "log.jsonl", exc) from None
 
     def write(self, split: str, step: int, row: dict[str, float]) -> None:
         """Append one row of `split` ("train" or "validation"); names become `<name>` curves."""

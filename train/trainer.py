@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dbrt.datasets import Sample
-from dbrt.errors import InputError, OutputError, TrainingError, UsageError
+from dbrt.errors import InputError, OutputError, TrainingError, UsageError, unwritable
 from dbrt.train.checkpoint import (
     Checkpoint,
     Weights,
@@ -170,7 +170,7 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.toml").write_text(to_toml(self.config), encoding="utf-8")
         except OSError as exc:
-            raise OutputError(f"cannot write to {self.folder}: {exc.strerror}") from None
+            raise unwritable(self.folder, exc) from None
         return state
 
     def _average(self) -> None:

@@ -65,6 +65,12 @@ def command(
     **engine: Any,
 ) -> None:
     """Score a model, or detections from elsewhere, against ground truth."""
+    from dbrt.engine.spec import check_size, parse_shape
+
+    check_size(engine["size"])
+    if engine["shape"] is not None:
+        engine["shape"] = parse_shape(engine["shape"])
+
     from dbrt.datasets import open_dataset
     from dbrt.evaluation.protocols import protocol_for
 
@@ -110,21 +116,12 @@ def _detect(
     from dbrt.detector import TextDetector
     from dbrt.evaluation.protocols import check_save_folder, detect_all
 
-    if engine["shape"] is not None:
-        engine = {**engine, "shape": _parse_shape(engine["shape"])}
     if save is not None:
         check_save_folder(save, dataset)
     with TextDetector(**engine, min_score=min_score, output=protocol.output) as detector:
         found = detect_all(dataset, detector, save=save, progress=_progress)
         model = {"model": detector.model.name, "sha256": detector.model.sha256}
         return found, {**engine, **model, "reason": detector.reason}
-
-
-def _parse_shape(text: str) -> tuple[int, int]:
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"--shape {text}: expected HEIGHTxWIDTH, for example 736x1280")
-    return int(height), int(width)
 
 
 def _progress(samples: Iterable[Sample]) -> Iterable[Sample]:

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -23,11 +22,10 @@ from contextlib import contextmanager
 
 import click
 
-from dbrt.errors import DbrtError, OutputError
+from dbrt.errors import DISK_FULL, DbrtError, OutputError
 
 REPORT = "run it again with --debug and report what it prints to the project's issue tracker"
 INTERRUPTED, TERMINATED, PIPE_CLOSED, BUG = 128 + 2, 128 + 15, 128 + 13, 1
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 
 
 class TerminatedError(KeyboardInterrupt):

@@ -31,7 +31,7 @@ def read_picture(path: str | Path) -> Frame:
     path = Path(path)
     data, header = _read_checked(path)
     if header.kind == "JPEG" and not _has_end(data):
-        raise InputError(f"{path}: this JPEG file is damaged or cut")
+        raise InputError(f"{path}: this JPEG file is damaged or cut: get it again")
     try:
         # imdecode and not imread: for half a picture imread returns one with a grey rest.
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -44,7 +44,7 @@ def read_picture(path: str | Path) -> Frame:
         ) from None
     if frame is None:
         hint = ", or this OpenCV has no decoder for it" if header.kind in _OPTIONAL_KINDS else ""
-        raise InputError(f"{path}: this {header.kind} file is damaged or cut{hint}")
+        raise InputError(f"{path}: this {header.kind} file is damaged or cut{hint}: get it again")
     return np.ascontiguousarray(frame, np.uint8)
 
 
@@ -76,7 +76,7 @@ def _read_checked(path: Path) -> tuple[bytes, Header]:
         with path.open("rb") as file:
             start = file.read(SNIFF_BYTES)
             if not start:
-                raise InputError(f"{path}: is empty")
+                raise InputError(f"{path}: is empty: get it again")
             if kind_of(start) is None:
                 raise InputError(f"{path}: is not a picture that can be read ({', '.join(KINDS)})")
             data = start + file.read()
@@ -85,7 +85,9 @@ def _read_checked(path: Path) -> tuple[bytes, Header]:
         raise InputError(f"{path}: can't be read: {reason}") from None
     header = read_header(data)
     if header is None:
-        raise InputError(f"{path}: the header of this {kind_of(start)} file is damaged or cut")
+        raise InputError(
+            f"{path}: the header of this {kind_of(start)} file is damaged or cut: get it again"
+        )
     if header.width * header.height > MAX_PIXELS:
         raise InputError(
             f"{path}: is too large: {header.width}x{header.height} is "

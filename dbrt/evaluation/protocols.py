@@ -11,7 +11,7 @@ import numpy as np
 
 from dbrt.datasets import Dataset, Sample, Word, read_picture
 from dbrt.datasets.pictures import Frame
-from dbrt.errors import OutputError
+from dbrt.errors import OutputError, unwritable
 from dbrt.evaluation.iou import Detections, evaluate_icdar
 from dbrt.evaluation.report import Report
 from dbrt.evaluation.results import result_name, write_result
@@ -56,7 +56,7 @@ def check_save_folder(folder: Path, dataset: Dataset) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise OutputError(f"{folder}: can't be made: {exc.strerror or exc}") from None
+        raise unwritable(folder, exc) from None
     names = (folder / result_name(sample.path) for sample in dataset)
     taken = next((path for path in names if path.exists()), None)
     if taken is not None:

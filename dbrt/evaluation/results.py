@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbrt.datasets.annotations import malformed, numbered_lines, parse_numbers, to_polygon
-from dbrt.errors import InputError, OutputError
+from dbrt.errors import InputError, unwritable
 from dbrt.evaluation.overlap import Polygons
 
 _FORM = "x1,y1,x2,y2,... (three points at least), and perhaps a score"
@@ -81,5 +82,7 @@ def write_result(
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines), encoding="ascii", newline="\n")
     except OSError as exc:
-        raise OutputError(f"{path}: can't be written: {exc.strerror or exc}") from None
+        with contextlib.suppress(OSError):  # half a result would count as a whole one
+            path.unlink(missing_ok=True)
+        raise unwritable(path, exc) from None
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 
 from dbrt.detector import Frame, TextDetector
-from dbrt.errors import OutputError
+from dbrt.errors import OutputError, unwritable
 from dbrt.evaluation.results import result_name, write_result
 from dbrt.pictures.result import CSV_HEADER, PictureResult
 from dbrt.stream.overlay import draw
@@ -132,12 +131,7 @@ class IcdarOutput(FolderOutput):
         """Write one picture's regions: its polygons where there are some."""
         polygons = result.regions.polygons
         outlines = list(result.regions.quads) if polygons is None else polygons
-        try:
-            write_result(self.folder, _picture_named(name), outlines, result.regions.scores)
-        except OutputError:
-            with contextlib.suppress(OSError):  # half a result would count as a whole one
-                self.targets([name])[0].unlink(missing_ok=True)
-            raise
+        write_result(self.folder, _picture_named(name), outlines, result.regions.scores)
 
 
 class DrawingOutput(FolderOutput):
@@ -223,15 +217,6 @@ def write_picture(path: Path, picture: Frame) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def unwritable(path: Path, exc: OSError) -> OutputError:
-    """Return the error for a path that can't be written, with what to do."""
-    if exc.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return OutputError(
-            f"{path}: can't be written, the disk is full: free some space or write elsewhere"
-        )
-    return OutputError(f"{path}: can't be written: {exc.strerror or exc}: write elsewhere")
 
 
 def _picture_named(name: str) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 
 from dbrt.datasets.icdar import DONT_CARE
 from dbrt.datasets.sample import Word
-from dbrt.errors import OutputError
+from dbrt.errors import OutputError, unwritable
 from dbrt.synth.picture import Recipe, draw_picture
 
 SHEET_TILES = 24
@@ -49,7 +49,7 @@ def write_series(
             if any((folder / part).iterdir()):
                 raise OutputError(f"{folder / part} is not empty: name another folder or empty it")
     except OSError as exc:
-        raise OutputError(f"cannot write to {folder}: {exc.strerror}") from exc
+        raise unwritable(folder, exc) from None
     words = dont_care = 0
     draw = partial(_write_one, folder, recipe, seed)
     for done, (kept, left) in enumerate(_each(draw, count, workers), start=1):
@@ -80,12 +80,19 @@ def _write_one(folder: Path, recipe: Recipe, seed: int, index: int) -> tuple[int
     drawn = draw_picture(recipe, seed, index)
     quality = [cv2.IMWRITE_JPEG_QUALITY, drawn.quality]
     _, encoded = cv2.imencode(".jpg", drawn.picture, quality)
+    text = "".join(annotation(word) + "\n" for word in drawn.words)
+    parts = {
+        folder / "images" / f"img_{index}.jpg": encoded.tobytes(),
+        folder / "gts" / f"gt_img_{index}.txt": text.encode(),
+    }
     try:
-        (folder / "images" / f"img_{index}.jpg").write_bytes(encoded.tobytes())
-        text = "".join(annotation(word) + "\n" for word in drawn.words)
-        (folder / "gts" / f"gt_img_{index}.txt").write_text(text, encoding="utf-8")
+        for path, data in parts.items():
+            path.write_bytes(data)
     except OSError as exc:
-        raise OutputError(f"cannot write to {folder}: {os.strerror(exc.errno or 0)}") from exc
+        with contextlib.suppress(OSError):  # a picture without its words would mislead
+            for path in parts:
+                path.unlink(missing_ok=True)
+        raise unwritable(folder, exc) from None
     kept = sum(word.care for word in drawn.words)
     return kept, len(drawn.words) - kept
 
@@ -117,4 +124,7 @@ def write_preview(path: Path, recipe: Recipe, count: int, seed: int) -> None:
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as exc:
-        raise OutputError(f"cannot write {path}: {exc.strerror}") from exc
+        with contextlib.suppress(OSError):
+            if path.is_file():  # a device stays
+                path.unlink()
+        raise unwritable(path, exc) from None

@@ -51,7 +51,7 @@ def check_parent(path: Path) -> None:
     parent = path.absolute().parent
     try:
         if not parent.is_dir():
-            raise OutputError(f"cannot write {path}: there is no folder {parent}")
+            raise OutputError(f"cannot write {path}: there is no folder {parent}: make it first")
         os.stat(path)  # a name that is too long shows here
     except FileNotFoundError:
         pass
@@ -59,7 +59,9 @@ def check_parent(path: Path) -> None:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise OutputError(f"cannot write {path}: {reason.lower()}") from None
     if not os.access(parent, os.W_OK):
-        raise OutputError(f"cannot write {path}: no permission to write in {parent}")
+        raise OutputError(
+            f"cannot write {path}: no permission to write in {parent}: write elsewhere"
+        )
 
 
 def stopped(path: Path, exc: Exception, time_s: float) -> OutputError:

@@ -139,8 +139,9 @@ def test_saved_results_give_the_same_figures(folder, detector, tmp_path, capsys)
 
 REFUSED = {
     "save-with-detections": (("--detections", ".", "--save", "out"), 2, "--save"),
-    "shape-without-cross": (("--shape", "736"), 2, "--shape 736: expected HEIGHTxWIDTH"),
-    "shape-of-words": (("--shape", "axb"), 2, "expected HEIGHTxWIDTH"),
+    "shape-without-cross": (("--shape", "736"), 2, "--shape '736' is not HEIGHTxWIDTH"),
+    "size-before-data": (("--size", "700", "--root", "nowhere"), 2, "take 672 or 704"),
+    "shape-of-words": (("--shape", "axb"), 2, "not HEIGHTxWIDTH"),
     "limit-0": (("--limit", "0"), 2, "--limit"),
     "min-score-2": (("--min-score", "2"), 2, "--min-score"),
     "no-such-split": (("--split", "nowhere"), 3, "put the pictures under"),

@@ -9,6 +9,7 @@ from dbrt.engine.spec import (
     EngineSpec,
     check_shape,
     check_size,
+    parse_pair,
     parse_shape,
     shape_for_frame,
 )
@@ -140,6 +141,11 @@ def test_a_shape_is_read_from_text(text: str) -> None:
 def test_a_text_that_is_no_shape_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not HEIGHTxWIDTH: write for example 736x1280"):
         parse_shape(text)
+
+
+def test_the_example_has_the_order_that_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="not WIDTHxHEIGHT: write for example 1280x720"):
+        parse_pair("1280", "--frame", "WIDTHxHEIGHT")
 
 
 def test_a_shape_in_text_is_checked() -> None:

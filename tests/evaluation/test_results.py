@@ -1,5 +1,6 @@
 """Result files: written as the competition wants them, read back, and refused by line."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,14 @@ def test_a_result_that_cannot_be_written_is_an_output_error(tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match="can't be written"):
         write_result(tmp_path / "taken", PICTURE, QUADS, np.float32([0.5]))
+
+
+def test_a_full_disk_leaves_no_half_result(tmp_path, monkeypatch):
+    def write_half(path, text, **_options):
+        path.write_bytes(text.encode()[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+    with pytest.raises(OutputError, match="the disk is full: free some space"):
+        write_result(tmp_path, PICTURE, QUADS, np.float32([0.5]))
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,8 @@
 """Whole pictures and series of them: the same by seed, and readable as a data set."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -75,8 +78,24 @@ def test_a_folder_that_holds_pictures_is_refused(recipe, tmp_path):
 
 def test_a_path_that_is_a_file_is_refused(recipe, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="can't be written"):
         write_series(tmp_path / "file", recipe, 1, 0)
+
+
+@pytest.mark.parametrize("part", ["images", "gts"])
+def test_a_full_disk_leaves_no_half_picture(recipe, tmp_path, monkeypatch, part):
+    whole = Path.write_bytes
+
+    def write(path, data):
+        if path.parent.name != part:
+            return whole(path, data)
+        whole(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(OutputError, match="the disk is full: free some space"):
+        write_series(tmp_path, recipe, 1, 0)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_annotations_keep_commas_and_hide_what_does_not_count():
