@@ -107,5 +107,5 @@ def test_results_are_not_overwritten(dataset, tmp_path):
 
 def test_a_save_folder_that_cannot_be_made_is_refused(dataset, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="can't be written: .*: write elsewhere"):
+    with pytest.raises(OutputError, match=r"can't be written: .*: write elsewhere"):
         check_save_folder(tmp_path / "file" / "out", dataset)
