@@ -148,7 +148,7 @@ class TextRegions:
             quads = np.array([r["quad"] for r in found], np.float32).reshape(-1, 4, 2)
             scores = np.array([r["score"] for r in found], np.float32)
             points, offsets = None, None
-            if found and "polygon" in found[0]:
+            if any("polygon" in r for r in found):
                 pieces = [np.array(r["polygon"], np.float32).reshape(-1, 2) for r in found]
                 points = np.concatenate(pieces)
                 offsets = np.cumsum([0] + [len(p) for p in pieces]).astype(np.int64)

@@ -192,3 +192,10 @@ def test_to_dict_rounds_to_hundredths_of_a_pixel():
         "quad": [[0.12, 0.12], [9.12, 0.12], [9.12, 4.12], [0.12, 4.12]],
         "score": 0.9877,
     }
+
+
+def test_a_region_without_its_polygon_among_others_is_refused():
+    quad = [[0, 0], [4, 0], [4, 2], [0, 2]]
+    regions = [{"quad": quad, "score": 0.5}, {"quad": quad, "score": 0.5, "polygon": quad}]
+    with pytest.raises(InputError, match="polygon"):
+        TextRegions.from_dict({"regions": regions})
