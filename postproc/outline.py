@@ -1,4 +1,4 @@
-"""The outline of a component: its border followed, simplified, and what lies inside measured.
+"""The outline of a component: its border followed, simplified, its area and length.
 
 Outlines run through the centres of border pixels, clockwise as seen, in whole numbers: pixel (i,
 j) is the point (j, i). Their true place is half a pixel right and down, and the half pixel from
@@ -16,6 +16,12 @@ from dbrt.postproc.labels import Ints
 # The eight neighbours, clockwise as seen from the right one.
 _DX = np.array([1, 1, 0, -1, -1, -1, 0, 1], np.int32)
 _DY = np.array([0, 1, 1, 1, 0, -1, -1, -1], np.int32)
+
+# Words have fewer points than this where their border turns.
+_PIECE = 128
+# What is handed to pyclipper, whose time grows with the square of it where an outline is ragged. An
+# outline that is simplified to 0.2 % of its length can't have more.
+_MOST_CORNERS = 500
 
 
 @compiled
@@ -108,10 +114,25 @@ def farthest_from_chord(contour: Ints, n: int, a: int, b: int) -> tuple[int, flo
 
 
 @compiled
+def pieces(first: int, last: int, stack: Ints, depth: int) -> int:
+    """Push the contour from point `first` to `last` on the stack in pieces, the first one on top.
+
+    A piece has _PIECE points at most, so that no contour, however ragged, costs the square of its
+    length.
+    """
+    while last > first:
+        stack[depth, 0], stack[depth, 1] = max(first, last - _PIECE), last
+        last = stack[depth, 0]
+        depth += 1
+    return depth
+
+
+@compiled
 def simplify(contour: Ints, n: int, tolerance: float, stack: Ints, points: Ints, used: int) -> int:
     """Keep the points of a closed contour that no chord misses by more than `tolerance` pixels.
 
-    Douglas and Peucker 1973, from two points as far apart as the contour is wide.
+    Douglas and Peucker 1973, from two points as far apart as the contour is wide; a contour longer
+    than _PIECE points keeps one of each so many as well.
 
     stack    (C, 2) int32, scratch
     points   (P, 2) int32; the kept points are appended from row `used` on, in order
@@ -124,11 +145,8 @@ def simplify(contour: Ints, n: int, tolerance: float, stack: Ints, points: Ints,
     if middle < start:
         middle += n
     # Segments still to be looked at; taken from the end, so their starts come out in order.
-    stack[0, 0], stack[0, 1] = middle, start + n
-    stack[1, 0], stack[1, 1] = start, middle
-    depth = 2 if start != middle else 1
-    if depth == 1:
-        stack[0, 0] = start
+    depth = pieces(middle, start + n, stack, 0)
+    depth = pieces(start, middle, stack, depth)
     while depth > 0:
         depth -= 1
         a, b = stack[depth, 0], stack[depth, 1]
@@ -142,6 +160,23 @@ def simplify(contour: Ints, n: int, tolerance: float, stack: Ints, points: Ints,
             points[used, 1] = contour[a % n, 1]
             used += 1
     return used
+
+
+@compiled
+def thin_out(
+    points: Ints, begin: int, end: int, tolerance: float, contour: Ints, stack: Ints
+) -> int:
+    """Simplify points[begin:end] in place, more and more coarsely, to _MOST_CORNERS at most.
+
+    returns  the new end
+    """
+    while True:
+        n = end - begin
+        contour[:n] = points[begin:end]
+        end = simplify(contour, n, tolerance, stack, points, begin)
+        if end - begin <= _MOST_CORNERS:
+            return end
+        tolerance *= 2.0
 
 
 @compiled
@@ -159,78 +194,3 @@ def area_and_perimeter(points: Ints, begin: int, end: int) -> tuple[float, float
         twice += ax * by - bx * ay
         length += np.hypot(bx - ax, by - ay)
     return abs(twice) / 2 + length / 2 + 1, length + 4
-
-
-@compiled
-def row_spans(
-    points: Ints, begin: int, end: int, row: int, crossings: NDArray[np.float64], spans: Ints
-) -> int:
-    """The columns of `row` with their centres in the outline or on it: [start, stop), by start.
-
-    An edge is cut just below the row's centre line, then just above it, and both results count: so
-    the outline's topmost and lowest pixels are in. Spans may overlap.
-
-    crossings  (V,) float64, scratch
-    spans      (V, 2) int32, written
-    returns    number of spans
-    """
-    n_spans = 0
-    for side in range(2):
-        n = 0
-        for k in range(begin, end):
-            following = k + 1 if k + 1 < end else begin
-            ay, by = points[k, 1], points[following, 1]
-            low, high = min(ay, by), max(ay, by)
-            if (low <= row < high) if side == 0 else (low < row <= high):
-                ax, bx = points[k, 0], points[following, 0]
-                x = ax + (row - ay) * (bx - ax) / (by - ay)
-                at = n
-                while at > 0 and crossings[at - 1] > x:
-                    crossings[at] = crossings[at - 1]
-                    at -= 1
-                crossings[at] = x
-                n += 1
-        for k in range(0, n - 1, 2):
-            start = int(np.ceil(crossings[k] - 1e-6))
-            stop = int(np.floor(crossings[k + 1] + 1e-6)) + 1
-            at = n_spans
-            while at > 0 and spans[at - 1, 0] > start:
-                spans[at, 0], spans[at, 1] = spans[at - 1, 0], spans[at - 1, 1]
-                at -= 1
-            spans[at, 0], spans[at, 1] = start, stop
-            n_spans += 1
-    return n_spans
-
-
-@compiled
-def outline_mean(
-    pixels: NDArray[np.uint8],
-    points: Ints,
-    begin: int,
-    end: int,
-    crossings: NDArray[np.float64],
-    spans: Ints,
-) -> float:
-    """The mean of the map over the pixels in the outline or on it, 0..1."""
-    top = bottom = points[begin, 1]
-    for k in range(begin, end):
-        top, bottom = min(top, points[k, 1]), max(bottom, points[k, 1])
-    total = count = 0
-    if top == bottom:
-        # All on one line: no edge crosses it.
-        left = right = points[begin, 0]
-        for k in range(begin, end):
-            left, right = min(left, points[k, 0]), max(right, points[k, 0])
-        for column in range(left, right + 1):
-            total += pixels[top, column]
-        return float(total / (255.0 * (right + 1 - left)))
-    for row in range(top, bottom + 1):
-        n = row_spans(points, begin, end, row, crossings, spans)
-        done = 0
-        for k in range(n):
-            start, stop = max(spans[k, 0], done), spans[k, 1]
-            for column in range(start, stop):
-                total += pixels[row, column]
-            count += max(stop - start, 0)
-            done = max(done, stop)
-    return float(total / (255.0 * count))

@@ -6,13 +6,21 @@ import numpy as np
 import pyclipper
 from numpy.typing import NDArray
 
+from dbrt.postproc.fill import outline_mean
 from dbrt.postproc.jit import compiled
 from dbrt.postproc.labels import C_EXTENTS, C_PIXELS, C_TOP, Ints, gather, label_runs
 from dbrt.postproc.order import reading_order, sort_points
-from dbrt.postproc.outline import area_and_perimeter, follow, outline_mean, simplify
+from dbrt.postproc.outline import area_and_perimeter, follow, simplify, thin_out
 from dbrt.postproc.quads import component_rectangle
-from dbrt.postproc.rectangle import Floats, push, short_side, smallest_rectangle, write_quad
-from dbrt.postproc.scores import component_sums
+from dbrt.postproc.rectangle import (
+    Floats,
+    area,
+    push,
+    short_side,
+    smallest_rectangle,
+    write_quad,
+)
+from dbrt.postproc.scores import component_sums, row_sums, sums_wanted
 from dbrt.regions import TextRegions
 
 # Outlines are simplified to 0.2 % of their length, as in the published code. Before they are
@@ -46,8 +54,7 @@ def find_outlines(
     scores: NDArray[np.float32],
     members: Ints,
     contour: Ints,
-    spans: Ints,
-    crossings: Floats,
+    stack: Ints,
     points: Ints,
     offsets: NDArray[np.int64],
     distances: Floats,
@@ -67,6 +74,10 @@ def find_outlines(
     if by_region:
         component_sums(pixels, runs, n_runs, labels, n, sums)
     rectangle = np.empty(6, np.float64)
+    prefixes = np.empty((0, 0), np.uint32)
+    heads = np.full(rows, -1, np.int32)
+    marks = np.zeros((3, columns // 64 + 1), np.uint64)
+    read = 0.0
     found = 0
     offsets[0] = 0
     for i in range(n):
@@ -80,19 +91,21 @@ def find_outlines(
         # A long, narrow region must not be simplified to a line.
         tolerance = min(_TOLERANCE * length, short_side(rectangle) / 4)
         begin = offsets[found]
-        end = simplify(contour, n_contour, tolerance, spans, points, begin)
+        end = simplify(contour, n_contour, tolerance, stack, points, begin)
         if end < 0:
             return -1
         if by_region:
             score = sums[i] / (255.0 * components[i, C_PIXELS])
         else:
-            score = outline_mean(pixels, points, begin, end, crossings, spans)
+            read += area(rectangle)
+            if sums_wanted(prefixes, read, rows, columns):
+                prefixes = row_sums(pixels, rows, columns)
+            score = outline_mean(pixels, prefixes, points, begin, end, heads, stack, marks)
         if score < min_score:
             continue
-        contour[: end - begin] = points[begin:end]
-        end = simplify(contour, end - begin, max(tolerance, _GROWN_PX), spans, points, begin)
-        area, perimeter = area_and_perimeter(points, begin, end)
-        distances[found] = area * unclip_ratio / perimeter + 0.5
+        end = thin_out(points, begin, end, max(tolerance, _GROWN_PX), contour, stack)
+        covered, perimeter = area_and_perimeter(points, begin, end)
+        distances[found] = covered * unclip_ratio / perimeter + 0.5
         scores[found] = score
         members[found] = components[i, C_PIXELS]
         found += 1

@@ -20,13 +20,14 @@ from dbrt.postproc.labels import (
 from dbrt.postproc.order import reading_order
 from dbrt.postproc.rectangle import (
     Floats,
+    area,
     hull_of_rows,
     short_side,
     smallest_rectangle,
     unclip,
     write_quad,
 )
-from dbrt.postproc.scores import component_sums, rectangle_mean
+from dbrt.postproc.scores import component_sums, rectangle_mean, row_sums, sums_wanted
 
 
 @compiled
@@ -90,6 +91,8 @@ def find_quads(
     if by_region:
         component_sums(pixels, runs, n_runs, labels, n, sums)
     rectangle = np.empty(6, np.float64)
+    prefixes = np.empty((0, 0), np.uint32)
+    read = 0.0
     found = 0
     for i in range(n):
         if not component_rectangle(components, i, extents, min_side, hull, rectangle):
@@ -97,7 +100,10 @@ def find_quads(
         if by_region:
             score = sums[i] / (255.0 * components[i, C_PIXELS])
         else:
-            score = rectangle_mean(pixels, rows, columns, rectangle)
+            read += area(rectangle)
+            if sums_wanted(prefixes, read, rows, columns):
+                prefixes = row_sums(pixels, rows, columns)
+            score = rectangle_mean(pixels, prefixes, rows, columns, rectangle)
         if score < min_score:
             continue
         unclip(rectangle, unclip_ratio)

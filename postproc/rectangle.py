@@ -87,10 +87,10 @@ def smallest_rectangle(hull: Floats, n: int, rectangle: Floats) -> None:
         far = advance(hull, n, far, -dy, dx)
         along = (hull[front, 0] - hull[back, 0]) * dx + (hull[front, 1] - hull[back, 1]) * dy
         across = (hull[far, 1] - hull[i, 1]) * dx - (hull[far, 0] - hull[i, 0]) * dy
-        area, square = along * across, dx * dx + dy * dy
-        gain = best_area * square - area * best_square
+        covered, square = along * across, dx * dx + dy * dy
+        gain = best_area * square - covered * best_square
         if gain > 0 or (gain == 0 and max(along, across) ** 2 / square > best_side):
-            best_area, best_square = area, square
+            best_area, best_square = covered, square
             best_side = max(along, across) ** 2 / square
             rectangle[UX], rectangle[UY] = dx, dy
             rectangle[U0] = hull[back, 0] * dx + hull[back, 1] * dy
@@ -118,6 +118,12 @@ def advance(hull: Floats, n: int, at: int, dx: float, dy: float) -> int:
 def short_side(rectangle: Floats) -> float:
     """The length of the shorter side."""
     return float(min(rectangle[U1] - rectangle[U0], rectangle[V1] - rectangle[V0]))
+
+
+@compiled
+def area(rectangle: Floats) -> float:
+    """The product of its sides."""
+    return float((rectangle[U1] - rectangle[U0]) * (rectangle[V1] - rectangle[V0]))
 
 
 @compiled

@@ -65,8 +65,7 @@ class Workspace:
         n = self._points_capacity
         return (
             np.empty((n, 2), np.int32),  # contour
-            np.empty((n, 2), np.int32),  # spans
-            np.empty(n, np.float64),  # crossings
+            np.empty((n, 2), np.int32),  # stack
             self.points,
             self.offsets,
             self.distances,

@@ -37,6 +37,7 @@ MAPS = {
         np.zeros((60, 90), np.uint8), 3, constant_values=200
     ),
     "rings in rings": lambda text_map: rings(),
+    "corners in corners": lambda text_map: corners(),
     "checkerboard": lambda text_map: (np.indices((40, 48)).sum(0) % 2 * 255).astype(np.uint8),
 }
 
@@ -45,6 +46,14 @@ def rings():
     canvas = np.zeros((120, 120), np.uint8)
     for radius in (55, 42, 29, 16, 5):
         cv2.circle(canvas, (60, 60), radius, 220, 4)
+    return canvas
+
+
+def corners():
+    """Rectangles that hold the map's pixels many times over, which are then summed by rows."""
+    canvas = np.zeros((80, 80), np.uint8)
+    for k in range(0, 80, 3):
+        canvas[k, k:] = canvas[k:, k] = 255 - 2 * k
     return canvas
 
 
