@@ -83,9 +83,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as exc:
+        raise unwritable(path, exc) from None
+    finally:  # Ctrl-C may come here too
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise unwritable(path, exc) from None
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -103,8 +104,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
             arrays = {name: data[name] for name in data.files}
     except OSError as exc:
         raise InputError(f"cannot read checkpoint {path}: {exc.strerror or exc}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
-        raise InputError(f"{path} is not a dbrt checkpoint: {exc}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        # numpy's own words propose to load what may hold code.
+        raise InputError(
+            f"{path} is cut short or not a dbrt checkpoint: give an .npz file of dbrt train"
+        ) from None
     count = sum(name.startswith("optimizer/") for name in arrays)
     return Checkpoint(
         _below(arrays, "weights/"),

@@ -21,6 +21,7 @@ from dbrt.datasets import Sample, open_dataset, read_picture
 from dbrt.errors import TrainingError, UsageError
 from dbrt.train.augment import augmented_crop
 from dbrt.train.config import DataConfig, TrainConfig
+from dbrt.workers import begin_worker
 
 # Batches kept ready for each worker: enough to ride out one slow picture.
 _AHEAD = 3
@@ -125,6 +126,7 @@ _maker: BatchMaker | None = None  # each worker's own; set once by its initializ
 
 def _start_worker(config: TrainConfig, sets: Sequence[Sequence[Sample]]) -> None:
     global _maker  # noqa: PLW0603
+    begin_worker()
     cv2.setNumThreads(1)
     _maker = BatchMaker(config, sets)
 

@@ -162,6 +162,8 @@ class Trainer:
         last = self.folder / "last.npz"
         state = None
         if resume:
+            if not last.exists():
+                raise InputError(f"{self.folder} holds no run to resume: leave out --resume")
             state = read_checkpoint(last)
             _check_same_run(self.config, state.meta["config"])
         elif last.exists():

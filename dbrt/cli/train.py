@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dbrt.errors import RunnerError
+from dbrt.errors import InputError, RunnerError
 
 _EPILOG = """\b
 Examples:
@@ -37,6 +37,8 @@ def command(
 
     if config is None and resume and out is not None:
         config = out / "config.toml"
+        if not config.exists():
+            raise InputError(f"{out} holds no run to resume: leave out --resume")
     loaded = TrainConfig() if config is None else load_config(config)
     for setting in settings:
         apply_setting(loaded, setting)

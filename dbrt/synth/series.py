@@ -17,6 +17,7 @@ from dbrt.datasets.icdar import DONT_CARE
 from dbrt.datasets.sample import Word
 from dbrt.errors import OutputError, unwritable
 from dbrt.synth.picture import Recipe, draw_picture
+from dbrt.workers import begin_worker
 
 SHEET_TILES = 24
 SHEET_COLUMNS = 4
@@ -67,11 +68,12 @@ def _each(
         return
     # spawn: a fork of a process whose OpenCV has started threads may hang
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         yield from pool.map(draw, range(1, count + 1), chunksize=4)
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    begin_worker()
     cv2.setNumThreads(1)
 
 

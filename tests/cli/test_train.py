@@ -20,6 +20,7 @@ def test_the_printed_configuration_is_accepted(capsys, tmp_path):
         (["train"], 2, "--out"),
         (["train", "none.toml", "--out", "x"], 3, "none.toml"),
         (["train", "--set", "run.stepps=3", "--out", "x"], 2, "did you mean steps?"),
+        (["train", "--resume", "--out", "x"], 3, "x holds no run to resume"),
         (["export", "none.npz", "--out", "x.onnx"], 3, "none.npz"),
         (["export", "model.keras", "--out", "x.onnx"], 3, "not a dbrt checkpoint"),
     ],

@@ -80,7 +80,20 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, checkpoint, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="the disk is full: free some space"):
         save_checkpoint(path, checkpoint)
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.npz"]
+
+
+def test_ctrl_c_while_saving_leaves_the_old_file_alone(tmp_path, checkpoint, monkeypatch):
+    path = tmp_path / "last.npz"
+    save_checkpoint(path, checkpoint)
+
+    def interrupted(_fd):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, checkpoint)
     assert [p.name for p in tmp_path.iterdir()] == ["last.npz"]
