@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -111,7 +112,12 @@ def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
     Raises UsageError that names the nearest valid sides.
     """
-    height, width = shape
+    try:
+        height, width = shape
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"shape {shape!r} is not (height, width): give two whole numbers"
+        ) from None
     return _check_side(height, "height", SIZE_STEP), _check_side(width, "width", SIZE_STEP)
 
 
@@ -155,6 +161,10 @@ def shape_for_frame(size: int, height: int, width: int) -> tuple[int, int]:
 
 
 def _check_side(side: int, what: str, least: int) -> int:
+    try:
+        side = operator.index(side)  # of numpy's integers too, but of no float
+    except TypeError:
+        raise UsageError(f"{what} {side!r} is not a whole number: give one, like 736") from None
     if least <= side <= MAX_SIZE and side % SIZE_STEP == 0:
         return side
     below = min(max(side // SIZE_STEP * SIZE_STEP, least), MAX_SIZE)

@@ -143,6 +143,18 @@ def test_a_text_that_is_no_shape_is_refused(text: str) -> None:
         parse_shape(text)
 
 
+@pytest.mark.parametrize("size", ["736", 736.0, None])
+def test_a_size_that_is_no_whole_number_is_refused(size: Any) -> None:
+    with pytest.raises(UsageError, match=f"size {size!r} is not a whole number"):
+        check_size(size)
+
+
+@pytest.mark.parametrize("shape", [736, (736,), "736x1280"])
+def test_a_shape_that_is_no_pair_is_refused(shape: Any) -> None:
+    with pytest.raises(UsageError, match=r"is not \(height, width\)"):
+        check_shape(shape)
+
+
 def test_the_example_has_the_order_that_is_asked_for() -> None:
     with pytest.raises(UsageError, match="not WIDTHxHEIGHT: write for example 1280x720"):
         parse_pair("1280", "--frame", "WIDTHxHEIGHT")
