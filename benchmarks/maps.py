@@ -48,9 +48,7 @@ class MapSet:
             self.maps[index],
             scale=(factor, factor),
             frame_size=self.sizes[index],
-            binarize=self.model.binarize,
-            min_score=self.model.min_score,
-            unclip_ratio=self.model.unclip_ratio,
+            **self.model.decode_options,
         )
 
     @property

@@ -6,7 +6,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, overload
@@ -99,16 +98,12 @@ class TextDetector:
         self.model = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
         self.reason = choose(runner, precision)[1].reason
         self._runner, self._precision = runner, precision
-        self._decode = partial(
-            decode,
-            min_score=self.model.min_score if min_score is None else min_score,
-            unclip_ratio=self.model.unclip_ratio if unclip_ratio is None else unclip_ratio,
-            binarize=self.model.binarize if binarize is None else binarize,
-            max_regions=max_regions,
-            output=output,
-        )
+        wishes = {"min_score": min_score, "unclip_ratio": unclip_ratio, "binarize": binarize}
+        given = {name: value for name, value in wishes.items() if value is not None}
+        options = self.model.decode_options | given
+        self._options: dict[str, Any] = {**options, "max_regions": max_regions, "output": output}
         # Refuses what is out of range now, and makes the kernels ready for the first frame.
-        self._decode(np.zeros((32, 32), np.uint8))
+        decode(np.zeros((32, 32), np.uint8), **self._options)
         self._lanes: OrderedDict[tuple[Shape, bool], _Lane] = OrderedDict()  # last used at the end
         self._timings = dict.fromkeys(STAGES, 0.0)
         self._is_closed = False
@@ -192,7 +187,9 @@ class TextDetector:
         times.append(time.perf_counter())
         map = lane.runner.infer(lane.canvas)[0]
         times.append(time.perf_counter())
-        regions = self._decode(map, scale=(1 / scale, 1 / scale), frame_size=frame.shape[:2])
+        factor = 1 / scale
+        size = frame.shape[:2]
+        regions = decode(map, scale=(factor, factor), frame_size=size, **self._options)
         times.append(time.perf_counter())
         for stage, start, end in zip(STAGES, times[:-1], times[1:], strict=True):
             self._timings[stage] += (end - start) * 1000

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from dbrt.errors import InputError
 
@@ -49,6 +49,8 @@ class ModelFile:
     binarize            a pixel is text where its probability exceeds this, 0..1
     min_score           a region is kept where its mean probability reaches this, 0..1
     unclip_ratio        how far a shrunk region is grown back, area / perimeter times this
+    score               what a region's score is the mean over: its rectangle ("box") or its
+                        pixels ("region"); min_score belongs to it
     card                data, steps, accuracy: the model card's JSON
     has_threshold_head  whether the threshold map can be asked for
     """
@@ -64,7 +66,18 @@ class ModelFile:
     min_score: float
     unclip_ratio: float
     has_threshold_head: bool
+    score: Literal["box", "region"] = "box"
     card: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def decode_options(self) -> dict[str, Any]:
+        """The keywords of `dbrt.postproc.decode` that belong to the model, not to its caller."""
+        return {
+            "binarize": self.binarize,
+            "min_score": self.min_score,
+            "unclip_ratio": self.unclip_ratio,
+            "score": self.score,
+        }
 
     @property
     def fill(self) -> tuple[int, int, int]:
@@ -111,6 +124,7 @@ def read_model_file(path: str | Path) -> ModelFile:
         min_score=read.get("dbrt.min_score", _fraction, "0.6"),
         unclip_ratio=read.get("dbrt.unclip_ratio", _ratio, "1.5"),
         has_threshold_head=THRESHOLD in outputs,
+        score=read.get("dbrt.score", _score, "box"),
         card=read.get("dbrt.card", _card, "{}"),
     )
 
@@ -210,6 +224,12 @@ def _unit(text: str) -> str:
     if text not in ("word", "line"):
         raise ValueError(text)
     return text
+
+
+def _score(text: str) -> Literal["box", "region"]:
+    if text not in ("box", "region"):
+        raise ValueError(text)
+    return "region" if text == "region" else "box"
 
 
 def _triple(text: str) -> Triple:

@@ -65,9 +65,7 @@ def load_model(settings: StreamSettings, report: Report) -> StreamModel:
         fill=model.fill,
         decode=partial(
             decode,
-            binarize=model.binarize,
-            min_score=min_score,
-            unclip_ratio=model.unclip_ratio,
+            **{**model.decode_options, "min_score": min_score},
             output="polygon" if settings.polygons else "quad",
         ),
         warm_up=warm_up,

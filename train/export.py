@@ -40,28 +40,40 @@ class Settings:
     binarize: float = 0.3
     min_score: float = 0.6
     unclip_ratio: float = 1.5
+    score: str = "box"
     unit: str = "word"
     card: dict[str, Any] = field(default_factory=dict)
 
 
 def settings_of(
-    state: Checkpoint, *, name: str, unit: str, card: dict[str, Any], **thresholds: float
+    state: Checkpoint,
+    *,
+    name: str,
+    unit: str,
+    card: dict[str, Any],
+    score: str | None = None,
+    **thresholds: float,
 ) -> Settings:
     """Describe a checkpoint: its steps, configuration and validation go into the card.
 
-    thresholds  binarize, min_score, unclip_ratio; those not given are the best of the last
-                validation, or the paper's where there was none
+    score       "box" or "region", see dbrt.postproc.decode
+    thresholds  binarize, min_score, unclip_ratio
+
+    What is not given is what was best in the last validation, or the paper's without one.
     """
     curve = state.meta.get("curve") or []
     last = curve[-1] if curve else {}
     found = {key: float(last[key]) for key in THRESHOLDS if key in last} | thresholds
+    score = score or ("region" if last.get("score_is_region") else "box")
     about = {
         "steps": state.meta["step"],
         "training_seconds": state.meta["seconds"],
         "configuration": without_paths(state.meta["config"]),
         "validation": curve,
     }
-    return Settings(name, state.meta["backbone"], unit=unit, card={**about, **card}, **found)
+    return Settings(
+        name, state.meta["backbone"], unit=unit, score=score, card={**about, **card}, **found
+    )
 
 
 def export_model(weights: Weights, settings: Settings, path: Path) -> None:
@@ -126,6 +138,7 @@ def _describe(model: onnx.ModelProto, network: Any, settings: Settings) -> None:
         "dbrt.mean": json.dumps(IMAGENET_MEAN),
         "dbrt.std": json.dumps(IMAGENET_STD),
         "dbrt.unit": settings.unit,
+        "dbrt.score": settings.score,
         "dbrt.binarize": repr(settings.binarize),
         "dbrt.min_score": repr(settings.min_score),
         "dbrt.unclip_ratio": repr(settings.unclip_ratio),

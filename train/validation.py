@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ Map = tuple[NDArray[np.uint8], float, tuple[int, int]]
 # maps of dbrt-lite after 1,800 steps the H-mean was 0.51 at 0.3 and 0.64 at 0.6.
 BINARIZE = (0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7)
 UNCLIP = (1.3, 1.5, 1.7)
+# The mean over a region's own pixels asks how sure the network is of the text, the mean over its
+# rectangle also how well the rectangle fits. Which serves better depends on the network.
+SCORES: tuple[Literal["box", "region"], ...] = ("box", "region")
 # Regions below are not worth their time in the sweep over score thresholds.
 _LOWEST_SCORE = 0.3
 _FILL = (round(IMAGENET_MEAN[2]), round(IMAGENET_MEAN[1]), round(IMAGENET_MEAN[0]))  # BGR
@@ -33,7 +36,7 @@ def validate(config: TrainConfig, weights: Weights, samples: Sequence[Sample]) -
     """Score weights by the ICDAR 2015 protocol and by the training losses.
 
     returns  hmean, precision, recall at the best decode thresholds, those thresholds (binarize,
-             unclip_ratio, min_score), and the loss terms as means over the pictures
+             unclip_ratio, min_score, score_is_region) and the loss terms, means over the pictures
     """
     import keras
 
@@ -67,10 +70,10 @@ def best_decode(maps: Sequence[Map], words: Sequence[Sequence[Word]]) -> dict[st
     """Find the decode thresholds with the highest H-mean on maps of known pictures.
 
     maps     probability map (H, W) uint8, map pixels per frame pixel, (height, width) of the frame
-    returns  hmean, precision, recall, binarize, unclip_ratio, min_score
+    returns  hmean, precision, recall, binarize, unclip_ratio, min_score, score_is_region
     """
     found: dict[str, float] = {"hmean": -1.0}
-    for binarize, unclip_ratio in itertools.product(BINARIZE, UNCLIP):
+    for binarize, unclip_ratio, score in itertools.product(BINARIZE, UNCLIP, SCORES):
         detections = []
         for probability, scale, size in maps:
             regions = decode(
@@ -80,6 +83,7 @@ def best_decode(maps: Sequence[Map], words: Sequence[Sequence[Word]]) -> dict[st
                 binarize=binarize,
                 unclip_ratio=unclip_ratio,
                 min_score=_LOWEST_SCORE,
+                score=score,
             )
             detections.append((regions.quads, regions.scores))
         min_score, report = best_threshold(detections, words).best
@@ -91,6 +95,7 @@ def best_decode(maps: Sequence[Map], words: Sequence[Sequence[Word]]) -> dict[st
                 "binarize": binarize,
                 "unclip_ratio": unclip_ratio,
                 "min_score": min_score,
+                "score_is_region": float(score == "region"),
             }
     return found
 

@@ -100,12 +100,7 @@ def _build(
     from dbrt.engine.build import build_engine
     from dbrt.postproc import decode
 
-    find_regions = partial(
-        decode,
-        binarize=model.binarize,
-        min_score=model.min_score,
-        unclip_ratio=model.unclip_ratio,
-    )
+    find_regions = partial(decode, **model.decode_options)
     for height, width in shapes:
         name = f"{model.name} {height}x{width}"
         yield build_engine(

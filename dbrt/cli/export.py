@@ -25,6 +25,9 @@ Examples:
 @click.option("--binarize", type=click.FloatRange(0, 1), help="A pixel is text above this.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="A region is kept from this on.")
 @click.option("--unclip-ratio", type=click.FloatRange(0, 10), help="How far regions grow back.")
+@click.option(
+    "--score", type=click.Choice(["box", "region"]), help="What a score is the mean over."
+)
 @click.option("--unit", type=click.Choice(["word", "line"]), default="word", show_default=True)
 @click.option("--card", type=click.Path(path_type=Path), help="JSON to put into the model card.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -35,6 +38,7 @@ def command(
     binarize: float | None,
     min_score: float | None,
     unclip_ratio: float | None,
+    score: str | None,
     unit: str,
     card: Path | None,
     overwrite: bool,
@@ -57,7 +61,9 @@ def command(
         raise RunnerError(f'export needs {exc.name}: pip install "dbrt[train]"') from None
     thresholds = {"binarize": binarize, "min_score": min_score, "unclip_ratio": unclip_ratio}
     given = {key: value for key, value in thresholds.items() if value is not None}
-    settings = settings_of(state, name=name or out.stem, unit=unit, card=_read_card(card), **given)
+    settings = settings_of(
+        state, name=name or out.stem, unit=unit, card=_read_card(card), score=score, **given
+    )
     export_model(state.ema, settings, out)
     click.echo(str(out))
 

@@ -59,6 +59,7 @@ def test_triples_are_read_in_every_usual_form(
         ("binarize", "1.5"),
         ("min_score", "high"),
         ("unclip_ratio", "-1"),
+        ("score", "mean"),
         ("card", "[]"),
         ("card", "{"),
     ],
@@ -176,3 +177,13 @@ def test_auto_without_any_model_says_what_to_give(
     monkeypatch.setattr(modelfile.resources, "files", lambda _: tmp_path)
     with pytest.raises(InputError, match="give --model"):
         find_model("auto")
+
+
+@pytest.mark.parametrize(("settings", "expected"), [({}, "box"), ({"score": "region"}, "region")])
+def test_a_model_says_which_score_its_least_score_is_for(
+    settings: dict[str, str], expected: str, tmp_path: Path, write_model: WriteModel
+) -> None:
+    model = read_model_file(write_model(tmp_path / "m.onnx", **settings))
+    assert model.score == expected
+    assert model.decode_options["score"] == expected
+    assert model.decode_options["min_score"] == model.min_score

@@ -153,7 +153,10 @@ def test_resnet_exports_to_standard_nodes_and_agrees(tmp_path, frames, ort):
 
 @pytest.fixture
 def checkpoint():
-    curve = [{"binarize": 0.3, "min_score": 0.4}, {"binarize": 0.5, "min_score": 0.55}]
+    curve = [
+        {"binarize": 0.3, "min_score": 0.4},
+        {"binarize": 0.5, "min_score": 0.55, "score_is_region": 1.0},
+    ]
     meta = {"step": 9, "seconds": 1.0, "backbone": "resnet18", "curve": curve}
     return Checkpoint({}, {}, [], {**meta, "config": to_dict(TrainConfig())})
 
@@ -161,6 +164,7 @@ def checkpoint():
 def test_thresholds_are_those_of_the_last_validation_unless_given(checkpoint):
     settings = settings_of(checkpoint, name="a", unit="word", card={}, min_score=0.7)
     assert (settings.binarize, settings.min_score, settings.unclip_ratio) == (0.5, 0.7, 1.5)
+    assert settings.score == "region"
 
 
 def test_without_validation_thresholds_are_the_papers(checkpoint):
