@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +10,16 @@ from numpy.typing import NDArray
 
 from dbrt.errors import UsageError
 from dbrt.postproc.map import as_words
-from dbrt.postproc.polygons import assemble, clip, find_outlines, grow
+from dbrt.postproc.polygons import (
+    assemble,
+    clip_all,
+    find_outlines,
+    grow,
+    new_offset,
+    paths,
+    take,
+    to_frame,
+)
 from dbrt.postproc.quads import find_quads
 from dbrt.postproc.workspace import Workspace
 from dbrt.regions import TextRegions
@@ -118,18 +126,26 @@ def _polygons(
     while (found := find_outlines(*search, *space.shared, *space.outline_output)) < 0:
         space = Workspace.of_this_thread(4 * space.capacity)
     kept, truncated = _largest(np.arange(found), space.members, max_regions)
+    border, offset = paths(space.points[: space.offsets[found]]), new_offset()
+    outlines, sources = [], []
+    for i in kept.tolist():
+        path = border[space.offsets[i] : space.offsets[i + 1]]
+        for piece in grow(offset, path, space.distances[i]):
+            outlines.append(piece)
+            sources.append(i)
+    if not outlines:
+        return TextRegions.empty(polygons=True)
     width, height = content.frame_width, content.frame_height
-    outlines, scores, sizes = [], [], []
-    for i in kept:
-        points = space.points[space.offsets[i] : space.offsets[i + 1]]
-        for grown in grow(points, space.distances[i]):
-            for outline in clip(grown * scale, width, height):
-                outlines.append(outline)
-                scores.append(float(space.scores[i]))
-                sizes.append(space.members[i])
-    pieces, cut = _largest(np.arange(len(outlines)), np.array(sizes, np.int32), max_regions)
-    regions = assemble([outlines[i] for i in pieces], [scores[i] for i in pieces], width, height)
-    return replace(regions, truncated=truncated or cut)
+    points, offsets, own = clip_all(
+        *to_frame(outlines, scale), np.array(sources, np.int64), width, height
+    )
+    if len(own) == 0:
+        return TextRegions.empty(polygons=True)
+    pieces, cut = _largest(np.arange(len(own)), space.members[own], max_regions)
+    if cut:
+        points, offsets = take(points, offsets, pieces)
+    scores = space.scores[own[pieces]]
+    return assemble(points, offsets, scores, width, height, truncated or cut)
 
 
 def _largest(

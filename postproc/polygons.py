@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import Any
+
 import numpy as np
 import pyclipper
 from numpy.typing import NDArray
@@ -32,6 +35,8 @@ _GROWN_PX = 1.0
 # at most.
 _UNITS = 1024
 _ARC_TOLERANCE = 0.25 * _UNITS
+
+Path = list[list[int]]  # x and y of each point, as pyclipper takes and gives them
 
 
 @compiled
@@ -143,29 +148,90 @@ def quads_of_outlines(
         write_quad(rectangle, 1.0, 1.0, width, height, quads[i])
 
 
-def grow(points: NDArray[np.int32], distance: float) -> list[NDArray[np.float64]]:
-    """The outline moved outwards with round joins: the outer outlines, (M, 2) pixels of the map.
+@compiled
+def in_order(
+    points: Floats,
+    offsets: NDArray[np.int64],
+    order: NDArray[np.int64],
+    arranged: NDArray[np.float32],
+    arranged_offsets: NDArray[np.int64],
+) -> None:
+    """Copy outlines in this order, each from its point with the least x + y on.
 
-    points    (M, 2) int32, border pixels x, y, clockwise
+    points, offsets    as for `quads_of_outlines`
+    arranged           (P, 2) float32, written
+    arranged_offsets   (N + 1,) int64, written
+    """
+    used = 0
+    arranged_offsets[0] = 0
+    for i in range(len(order)):
+        begin, end = offsets[order[i]], offsets[order[i] + 1]
+        first = begin
+        for k in range(begin, end):
+            if points[k, 0] + points[k, 1] < points[first, 0] + points[first, 1]:
+                first = k
+        for k in range(begin, end):
+            at = first + k - begin
+            at = at if at < end else at - (end - begin)
+            arranged[used, 0] = points[at, 0]
+            arranged[used, 1] = points[at, 1]
+            used += 1
+        arranged_offsets[i + 1] = used
+
+
+def grow(offset: Any, path: Path, distance: float) -> list[Path]:
+    """The outline moved outwards with round joins: the outer outlines of what comes of it.
+
+    offset    a PyclipperOffset, emptied here: making one takes as long as using it
+    path      in pyclipper's units, clockwise
     distance  pixels of the map, more than 0
     """
-    offset = pyclipper.PyclipperOffset(2.0, _ARC_TOLERANCE)
-    # A pixel's centre is half a pixel right and down of its index.
-    path = points.astype(np.int64) * _UNITS + _UNITS // 2
+    offset.Clear()
     # A region one pixel wide is a line, which pyclipper takes as an open path only.
-    ends = pyclipper.ET_CLOSEDPOLYGON if len(points) > 2 else pyclipper.ET_OPENROUND
-    offset.AddPath(path.tolist(), pyclipper.JT_ROUND, ends)
-    pieces = offset.Execute(distance * _UNITS)
-    return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
+    ends = pyclipper.ET_CLOSEDPOLYGON if len(path) > 2 else pyclipper.ET_OPENROUND
+    offset.AddPath(path, pyclipper.JT_ROUND, ends)
+    pieces: list[Path] = offset.Execute(distance * _UNITS)
+    return pieces if len(pieces) == 1 else [p for p in pieces if pyclipper.Orientation(p)]
+
+
+def new_offset() -> Any:
+    """A PyclipperOffset for `grow`."""
+    return pyclipper.PyclipperOffset(2.0, _ARC_TOLERANCE)
+
+
+def paths(points: NDArray[np.int32]) -> Path:
+    """Border pixels (P, 2) in pyclipper's units; a pixel's centre lies right and down of its index.
+
+    All at once, to be cut into outlines: converting them one by one takes several times as long.
+    """
+    listed: Path = (points.astype(np.int64) * _UNITS + _UNITS // 2).tolist()
+    return listed
+
+
+def to_frame(
+    outlines: list[Path], scale: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The points (P, 2) of outlines in pyclipper's units, in pixels of the frame; their offsets."""
+    offsets = _offsets(np.array([len(outline) for outline in outlines], np.int64))
+    numbers = chain.from_iterable(chain.from_iterable(outlines))
+    units = np.fromiter(numbers, np.int64, 2 * int(offsets[-1])).reshape(-1, 2)
+    return units * (np.array(scale) / _UNITS), offsets
+
+
+def beyond(
+    points: NDArray[np.float64], offsets: NDArray[np.int64], width: float, height: float
+) -> NDArray[np.intp]:
+    """The indices of the outlines that are not wholly inside the frame."""
+    low = np.minimum.reduceat(points, offsets[:-1])
+    high = np.maximum.reduceat(points, offsets[:-1])
+    outside: NDArray[np.intp] = np.flatnonzero(
+        (low < 0).any(axis=1) | (high > (width, height)).any(axis=1)
+    )
+    return outside
 
 
 def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDArray[np.float64]]:
-    """The parts of an outline inside the frame, in its pixels; the outline itself where all is."""
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    if low[0] >= 0 and low[1] >= 0 and high[0] <= width and high[1] <= height:
-        return [outline]
-    if high[0] <= 0 or high[1] <= 0 or low[0] >= width or low[1] >= height:
-        return []
+    """The parts of an outline inside the frame, in its pixels."""
     right, bottom = round(width * _UNITS), round(height * _UNITS)
     clipper = pyclipper.Pyclipper()
     clipper.AddPath(np.rint(outline * _UNITS).astype(np.int64).tolist(), pyclipper.PT_SUBJECT, True)
@@ -175,30 +241,59 @@ def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDAr
     return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
 
 
+def clip_all(
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    sources: NDArray[np.int64],
+    width: float,
+    height: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """What lies inside the frame of all outlines: points, offsets, and the source of each piece."""
+    outside = set(beyond(points, offsets, width, height).tolist())
+    if not outside:
+        return points, offsets, sources
+    outlines, kept = [], []
+    for i, source in enumerate(sources):
+        outline = points[offsets[i] : offsets[i + 1]]
+        for piece in clip(outline, width, height) if i in outside else [outline]:
+            outlines.append(piece)
+            kept.append(source)
+    lengths = np.array([len(outline) for outline in outlines], np.int64)
+    joined = np.concatenate(outlines) if outlines else np.empty((0, 2))
+    return joined, _offsets(lengths), np.array(kept, np.int64)
+
+
+def take(
+    points: NDArray[np.float64], offsets: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The points and offsets of some of the outlines."""
+    outlines = [points[offsets[i] : offsets[i + 1]] for i in chosen]
+    return np.concatenate(outlines), _offsets(np.array([len(o) for o in outlines], np.int64))
+
+
 def assemble(
-    outlines: list[NDArray[np.float64]], scores: list[float], width: float, height: float
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    width: float,
+    height: float,
+    truncated: bool,
 ) -> TextRegions:
     """The regions with these outlines, sorted; the smallest rectangle of each is its quad.
 
-    outlines       (M, 2) float64 each, M >= 3, clockwise, pixels of the frame
-    width, height  of the frame in pixels
+    points, offsets  of N outlines, 3 points at least each, clockwise, pixels of the frame
+    scores           (N,) float32
+    width, height    of the frame in pixels
     """
-    n = len(outlines)
-    if n == 0:
-        return TextRegions.empty(polygons=True)
-    lengths = np.array([len(outline) for outline in outlines])
+    n = len(scores)
     quads = np.empty((n, 4, 2), np.float32)
-    quads_of_outlines(np.concatenate(outlines), _offsets(lengths), width, height, quads)
+    quads_of_outlines(points, offsets, width, height, quads)
     order = np.empty(n, np.int64)
     reading_order(quads, n, np.empty((n, 2), np.float32), order)
-    started = [np.roll(outlines[i], -outlines[i].sum(axis=1).argmin(), axis=0) for i in order]
-    return TextRegions(
-        quads[order],
-        np.array(scores, np.float32)[order],
-        np.concatenate(started),
-        _offsets(lengths[order]),
-    )
+    arranged, arranged_offsets = np.empty((len(points), 2), np.float32), np.empty_like(offsets)
+    in_order(points, offsets, order, arranged, arranged_offsets)
+    return TextRegions(quads[order], scores[order], arranged, arranged_offsets, truncated)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate(([0], np.cumsum(lengths)))
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))

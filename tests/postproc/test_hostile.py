@@ -33,7 +33,7 @@ def grown_corners(monkeypatch):
     monkeypatch.setitem(
         decode.__globals__,
         "grow",
-        lambda points, distance: corners.append(len(points)) or grow(points, distance),
+        lambda offset, path, distance: corners.append(len(path)) or grow(offset, path, distance),
     )
     return corners
 
