@@ -102,7 +102,8 @@ def _grow(outline: Points, ratio: float, units: int) -> list[Points]:
     offset = pyclipper.PyclipperOffset(2.0, 0.25 * units)
     path = np.rint(outline * units).astype(np.int64).tolist()
     offset.AddPath(path, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
-    return [np.array(piece, np.float32) / units for piece in offset.Execute(distance * units)]
+    pieces = offset.Execute(distance * units)
+    return [(np.array(piece) / units).astype(np.float32) for piece in pieces]
 
 
 def _clip(outline: Points, map: Map) -> Points:

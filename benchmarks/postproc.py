@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +14,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dbrt.benchmarks.paper import Thresholds, paper_polygons, paper_quads
 from dbrt.benchmarks.spread import Spread
 from dbrt.postproc import decode, warm_up
 
 Map = NDArray[np.uint8]  # (H, W), 255 = certain text
 Contender = Callable[[], Any]
+OnStep = Callable[[str, int, int], None]
+
+QUADS, POLYGONS = "dbrt quads", "dbrt polygons"
+PAPER_QUADS, PAPER_POLYGONS = "OpenCV + pyclipper quads", "OpenCV + pyclipper polygons"
+RAPIDOCR = "RapidOCR DBPostProcess"
+CONTOURS, FLOOR = "cv2.findContours alone", "numpy map > t"
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """What every contender decodes with; see `decode`."""
+class TimedMap:
+    """A map to decode, and where it comes from: "ordinary" (frames) or "dense" (pages)."""
 
-    binarize: float = 0.3
-    min_score: float = 0.6
-    unclip_ratio: float = 1.5
+    kind: str
+    map: Map
+
+    @property
+    def size(self) -> int:
+        """The longest side in pixels."""
+        return int(max(self.map.shape))
 
 
 @dataclass(frozen=True)
@@ -38,53 +50,72 @@ class PostprocRow:
     """
 
     map: int
+    kind: str
+    size: int
     regions: int
     contender: str
     spread: Spread
 
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row: plain values, milliseconds."""
+        return {
+            **{key: getattr(self, key) for key in ("map", "kind", "size", "regions", "contender")},
+            "ms": round(self.spread.median_ms, 4),
+            "p10_ms": round(self.spread.p10_ms, 4),
+            "p90_ms": round(self.spread.p90_ms, 4),
+            "samples": self.spread.samples,
+        }
+
 
 def time_postproc(
-    maps: Sequence[Map], thresholds: Thresholds | None = None, *, rounds: int = 20
+    maps: Sequence[TimedMap],
+    thresholds: Thresholds | None = None,
+    *,
+    rounds: int = 20,
+    on_step: OnStep = lambda text, done, steps: None,
 ) -> list[PostprocRow]:
     """Time each contender once on a map, then the next one, `rounds` times over.
 
     One round more goes before them and does not count. RapidOCR takes part where it is installed
     (the extra `bench`); OpenCV is held to one thread while this runs, as dbrt uses one.
 
-    maps     (H, W) uint8 each
     returns  one row for each map and contender, in that order
     """
     thresholds = thresholds or Thresholds()
     warm_up()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        rows = []
-        for index, map in enumerate(maps):
-            regions = len(_decode(map, thresholds, "quad"))
-            for name, times in _turns(contenders(map, thresholds), rounds).items():
-                rows.append(PostprocRow(index, regions, name, Spread.of(times)))
-        return rows
-    finally:
-        cv2.setNumThreads(threads)
+    rows = []
+    with _one_opencv_thread():
+        for index, timed in enumerate(maps):
+            on_step(f"decoding map {index + 1} of {len(maps)}", index, len(maps))
+            regions = len(decode(timed.map, **vars(thresholds)))
+            for name, times in _turns(contenders(timed.map, thresholds), rounds).items():
+                spread = Spread.of(times)
+                rows.append(PostprocRow(index, timed.kind, timed.size, regions, name, spread))
+    return rows
 
 
 def contenders(map: Map, thresholds: Thresholds) -> dict[str, Contender]:
     """Calls that decode `map`, by name, and two that do less: the outlines alone, one reading."""
-    threshold = math.floor(thresholds.binarize * 255) + 1
-    text = (map >= threshold).astype(np.uint8)
+    level = math.floor(thresholds.binarize * 255)
+    text = (map > level).astype(np.uint8)
+    options: dict[str, Any] = vars(thresholds)
     found: dict[str, Contender] = {
-        "dbrt quads": lambda: _decode(map, thresholds, "quad"),
-        "dbrt polygons": lambda: _decode(map, thresholds, "polygon"),
-        "cv2.findContours alone": lambda: cv2.findContours(
-            text, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
-        ),
-        "numpy map > t": lambda: map > threshold - 1,
+        QUADS: lambda: decode(map, **options),
+        POLYGONS: lambda: decode(map, **options, output="polygon"),
+        PAPER_QUADS: lambda: paper_quads(map, thresholds),
+        PAPER_POLYGONS: lambda: paper_polygons(map, thresholds),
+        CONTOURS: lambda: cv2.findContours(text, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE),
+        FLOOR: lambda: map > level,
     }
+    peer = _rapidocr(map, thresholds)
+    return found if peer is None else {**found, RAPIDOCR: peer}
+
+
+def _rapidocr(map: Map, thresholds: Thresholds) -> Contender | None:
     try:
         peer = importlib.import_module("rapidocr.ch_ppocr_det.utils")
     except ImportError:
-        return found
+        return None
     process = peer.DBPostProcess(
         thresh=thresholds.binarize,
         box_thresh=thresholds.min_score,
@@ -92,18 +123,7 @@ def contenders(map: Map, thresholds: Thresholds) -> dict[str, Contender]:
     )
     # Its own input: float32 (1, 1, H, W), made outside the time, as a network gives it.
     batch = (map.astype(np.float32) / 255)[None, None]
-    found["RapidOCR DBPostProcess"] = lambda: process(batch, map.shape)
-    return found
-
-
-def _decode(map: Map, thresholds: Thresholds, output: Any) -> Any:
-    return decode(
-        map,
-        binarize=thresholds.binarize,
-        min_score=thresholds.min_score,
-        unclip_ratio=thresholds.unclip_ratio,
-        output=output,
-    )
+    return lambda: process(batch, map.shape)
 
 
 def _turns(calls: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
@@ -116,3 +136,13 @@ def _turns(calls: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
             if count > 0:
                 times[name].append(1000 * (time.perf_counter() - started))
     return times
+
+
+@contextmanager
+def _one_opencv_thread() -> Iterator[None]:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

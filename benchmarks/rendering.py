@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dbrt.benchmarks.machine import BUSY_LOAD, Load
 from dbrt.benchmarks.networks import UNTRAINED
 from dbrt.benchmarks.published import MACHINE
-from dbrt.benchmarks.report import BenchReport, BenchRow, MapNote
+from dbrt.benchmarks.report import BenchReport, BenchRow, HasProvenance, MapNote
 from dbrt.errors import unwritable
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def notes(report: BenchReport) -> list[str]:
 
 def markdown(report: BenchReport) -> str:
     """Return the table, its notes and its provenance as a Markdown page."""
-    rows = "\n".join(_line(_cells(row)) for row in report.rows)
-    rule = _line("---" if column in LEFT else "---:" for column in COLUMNS)
-    facts = "\n".join(_line(pair) for pair in provenance(report).items())
+    rows = "\n".join(markdown_line(_cells(row)) for row in report.rows)
+    rule = markdown_line("---" if column in LEFT else "---:" for column in COLUMNS)
+    facts = "\n".join(markdown_line(pair) for pair in provenance(report).items())
     listed = "\n".join(f"- {note}" for note in notes(report))
     return (
         "# dbrt bench\n\n"
-        f"{_line(COLUMNS)}\n{rule}\n{rows}\n\n{listed}\n\n"
+        f"{markdown_line(COLUMNS)}\n{rule}\n{rows}\n\n{listed}\n\n"
         f"## Where and when\n\n| what | value |\n| --- | --- |\n{facts}\n"
     )
 
@@ -111,7 +111,7 @@ def write_text(path: Path, text: str) -> None:
         raise unwritable(path, exc) from None
 
 
-def provenance(report: BenchReport) -> dict[str, str]:
+def provenance(report: HasProvenance) -> dict[str, str]:
     """Return the provenance as texts, in the order in which they are shown."""
     run, machine = report.provenance, report.provenance.machine
     memory = "unknown" if machine.memory_gib is None else f"{machine.memory_gib:g} GiB"
@@ -168,5 +168,6 @@ def _load(load: Load | None) -> str:
     return "unknown" if load is None else " ".join(f"{value:.2f}" for value in load)
 
 
-def _line(cells: Iterable[str]) -> str:
+def markdown_line(cells: Iterable[str]) -> str:
+    """Return one row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from dbrt.benchmarks.machine import Load, Machine
 from dbrt.benchmarks.published import Published
@@ -82,6 +82,13 @@ class Provenance:
     reasons: tuple[str, ...]
     load_before: Load | None
     load_after: Load | None
+
+
+class HasProvenance(Protocol):
+    """A report that says what its figures belong to."""
+
+    @property
+    def provenance(self) -> Provenance: ...
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dbrt.cli.bench_postproc import command as postproc_command
+from dbrt.cli.steps import PLAIN_WIDTH, progress
+
 if TYPE_CHECKING:
     from dbrt.benchmarks.report import BenchReport
 
 SCHEMA = "dbrt.bench/1"
-
-# Columns of text where stdout is no terminal: wide enough that no cell is folded.
-PLAIN_WIDTH = 200
 
 _EPILOG = """\b
 Examples:
@@ -27,7 +25,12 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG, context_settings={"show_default": True})
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[postproc ...]",
+    epilog=_EPILOG,
+    context_settings={"show_default": True},
+)
 @click.option(
     "--quick", is_flag=True, help="Few rounds: about a minute, also where the machine is slow."
 )
@@ -57,7 +60,10 @@ Examples:
 @click.option("--csv", type=Path, metavar="FILE", help="Also write the rows as CSV.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     *,
     quick: bool,
     sizes: tuple[int, ...],
@@ -73,6 +79,8 @@ def command(
 
     Every file says which machine, versions and load its figures belong to.
     """
+    if ctx.invoked_subcommand is not None:
+        return  # its options stand behind its name
     from dbrt.benchmarks import network_table
     from dbrt.benchmarks.rendering import csv_text, write_text
     from dbrt.benchmarks.rendering import markdown as markdown_text
@@ -81,7 +89,7 @@ def command(
     outputs = [(path, form) for path, form in ((markdown, markdown_text), (csv, csv_text)) if path]
     for path, _ in outputs:  # before the minutes of measuring
         check_file(path, overwrite=overwrite)
-    with _progress() as on_step:
+    with progress() as on_step:
         report = network_table.run_network_table(
             models,
             sizes or network_table.SIZES,
@@ -112,18 +120,4 @@ def _print(report: BenchReport) -> None:
     console.print(f"\n{facts}", markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show the running step and the time left on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda text, done, steps: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda text, done, steps: bar.update(
-            task, description=text, completed=done, total=steps
-        )
+command.add_command(postproc_command, "postproc")

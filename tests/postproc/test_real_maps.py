@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 PICTURES = 200
 SHAPE = (416, 736)  # what pictures of 1280x720 take at size 736
 MAX_DIFFERENCE = 0.1  # points of H-mean
+BOX_SCORE = 0.6  # the paper's; the model's own may be for the other kind of score
 NEAR = 0.02  # a score this near the threshold may fall on either side
 
 
@@ -42,7 +43,7 @@ def pictures(dbrt_data):
 @pytest.fixture(scope="module")
 def thresholds(pictures):
     model = pictures[1].model
-    return Thresholds(model.binarize, model.min_score, model.unclip_ratio)
+    return Thresholds(model.binarize, BOX_SCORE, model.unclip_ratio)
 
 
 def content(maps, index):
@@ -129,7 +130,7 @@ def test_the_hmean_is_no_lower_than_that_of_the_published_steps(pictures, thresh
 
     Half a point for chance: one word of these pictures is a seventh of one.
     """
-    each = [replace(thresholds, unclip_ratio=ratio) for ratio in (1.0, 1.2, 1.4, 1.6)]
+    each = [replace(thresholds, unclip_ratio=ratio) for ratio in (1.2, 1.5, 1.8, 2.1)]
     mine = max(hmean(pictures, ours(one)) for one in each)
     theirs = max(hmean(pictures, lambda map, one=one: paper_quads(map, one)) for one in each)
     assert mine > 20
