@@ -35,7 +35,7 @@ help: ## this list
 
 demo: $(VENV)/.run-ok ## find text in the sample clip; writes out/demo.mp4 and out/demo.jsonl
 	@mkdir -p out
-	$(BIN)/python -m dbrt stream --source sample --overlay --out out/demo.mp4 --out out/demo.jsonl --overwrite
+	$(BIN)/python -m dbrt stream --source sample --out out/demo.mp4 --out out/demo.jsonl --overwrite
 	@echo "the video with the regions drawn in: $(CURDIR)/out/demo.mp4"
 	@echo "the regions, one line a frame:       $(CURDIR)/out/demo.jsonl"
 
