@@ -31,7 +31,7 @@ def notes(report: PostprocReport) -> list[str]:
     run, used = report.provenance, report.thresholds
     lines = [
         f"Medians over the maps of a column; each map's time is the median of {run.rounds} turns, "
-        "in which all contenders follow each other.",
+        "in which all contenders follow each other, in another order each time.",
         f"Maps: what {report.model} makes of eight frames of the sample clip (ordinary) and three "
         f"drawn pages (dense), square; binarize {used.binarize:g}, least score "
         f"{used.min_score:g}, unclip {used.unclip_ratio:g} for all.",

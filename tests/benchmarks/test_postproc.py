@@ -11,7 +11,15 @@ import pytest
 
 from dbrt.benchmarks.pages import draw_pages
 from dbrt.benchmarks.paper import Thresholds, paper_polygons, paper_quads
-from dbrt.benchmarks.postproc import FLOOR, QUADS, RAPIDOCR, TimedMap, contenders, time_postproc
+from dbrt.benchmarks.postproc import (
+    FLOOR,
+    QUADS,
+    RAPIDOCR,
+    TimedMap,
+    _turns,
+    contenders,
+    time_postproc,
+)
 from dbrt.errors import UsageError
 
 NAMES = [
@@ -47,6 +55,19 @@ def test_each_map_has_a_row_for_each_contender(bars):
     ]
     assert {row.spread.samples for row in rows} == {3}
     assert {row.size for row in rows} == {96}
+
+
+def test_each_round_has_an_order_of_its_own_that_is_the_same_in_each_run():
+    def orders():
+        called = []
+        times = _turns({name: lambda name=name: called.append(name) for name in "abcdef"}, 3)
+        assert {len(each) for each in times.values()} == {3}
+        return ["".join(called[k : k + 6]) for k in range(0, 24, 6)]
+
+    found = orders()
+    assert {"".join(sorted(order)) for order in found} == {"abcdef"}
+    assert len(set(found)) > 1
+    assert orders() == found
 
 
 def test_rapidocr_takes_part_where_it_is_installed_with_the_same_thresholds(bars, monkeypatch):
