@@ -50,14 +50,6 @@ class StreamSettings:
             raise UsageError(f"--max-frames is {self.max_frames}: give a number above 0")
 
 
-def parse_shape(text: str) -> tuple[int, int]:
-    """Return (H, W) of a text like "736x1280"; raises UsageError."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"--shape {text!r} is no HEIGHTxWIDTH: write for example 416x736")
-    return check_shape((int(height), int(width)))
-
-
 def read_config(path: str | Path, known: Iterable[str]) -> dict[str, Any]:
     """Return the keys and values of a TOML file whose keys are among `known`.
 

@@ -100,8 +100,9 @@ def command(
     Files lose no frame; cameras and streams are always at their newest frame, and what was dropped
     is counted. Ctrl-C finishes every output and prints the figures.
     """
+    from dbrt.engine.spec import parse_shape
     from dbrt.stream.session import run_stream
-    from dbrt.stream.settings import StreamSettings, parse_shape
+    from dbrt.stream.settings import StreamSettings
 
     if len(source) > 1:
         raise UsageError("this version takes one --source: start dbrt stream once for each")

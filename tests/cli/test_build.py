@@ -63,7 +63,7 @@ def test_json_holds_the_engine_and_its_proof(
     main(["build", "--model", model_path, "--size", "64", "--precision", "fp32", "--json"])
     printed = json.loads(capsys.readouterr().out)
     assert printed["schema"] == "dbrt.build/1"
-    assert printed["warm_up_s"] > 0
+    assert printed["warm_up_s"] >= 0
     (engine,) = printed["engines"]
     assert engine["spec"]["precision"] == "fp32"
     assert engine["spec"]["model_sha256"] == read_model_file(model_path).sha256

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dbrt.errors import UsageError
-from dbrt.stream.settings import StreamSettings, parse_shape, read_config
+from dbrt.stream.settings import StreamSettings, read_config
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,6 @@ from dbrt.stream.settings import StreamSettings, parse_shape, read_config
 def test_values_out_of_range_are_refused_by_name(fields, message):
     with pytest.raises(UsageError, match=message):
         StreamSettings(source="sample", **fields)
-
-
-@pytest.mark.parametrize("text", ["416", "x736", "416x", "416x736x3", "4.5x3", "axb", ""])
-def test_a_shape_has_height_and_width(text):
-    with pytest.raises(UsageError, match="shape"):
-        parse_shape(text)
-
-
-def test_a_shape_is_height_by_width():
-    assert parse_shape("416x736") == (416, 736)
-    assert parse_shape("32X4096") == (32, 4096)
 
 
 def test_a_configuration_is_read_with_either_spelling(tmp_path):
