@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,3 +98,18 @@ def test_ctrl_c_while_saving_leaves_the_old_file_alone(tmp_path, checkpoint, mon
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, checkpoint)
     assert [p.name for p in tmp_path.iterdir()] == ["last.npz"]
+
+
+def test_a_checkpoint_takes_the_old_ones_place_in_one_move(tmp_path, checkpoint, monkeypatch):
+    path = tmp_path / "last.npz"
+    save_checkpoint(path, checkpoint)
+    before = path.read_bytes()
+    checkpoint.meta["step"] = 8
+
+    def refused(_self, _target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OutputError):
+        save_checkpoint(path, checkpoint)
+    assert path.read_bytes() == before

@@ -59,6 +59,14 @@ def test_dont_care_text_is_masked_and_not_learnt():
     assert (mask == 0).sum() == pytest.approx(shapely.Polygon(WORD).area, rel=0.05)
 
 
+def test_the_band_of_a_word_is_not_learnt_where_dont_care_text_lies():
+    neighbour = np.array([[122, 35], [138, 35], [138, 75], [122, 75]], np.float32)
+    alone = targets([WORD])[3]
+    _, mask, _, border = targets([WORD, neighbour], [True, False])
+    assert alone[mask == 0].any()
+    assert not border[mask == 0].any()
+
+
 def test_words_below_the_least_side_are_masked():
     assert short_side(WORD) == pytest.approx(30, abs=1)
     text, mask, _, _ = targets([WORD], min_side=35.0)
