@@ -44,9 +44,10 @@ test: $(VENV)/.dev-ok ## all tests; ARGS='tests/engine -k cache' for some
 
 check: lint types floors ## lint, format, types and floors
 
-lint: $(VENV)/.dev-ok ## ruff: rules and format
+lint: $(VENV)/.dev-ok ## ruff: rules and format; hadolint: container files
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@! test -x $(BIN)/hadolint || $(BIN)/hadolint docker/*.Dockerfile
 
 types: $(VENV)/.dev-ok ## mypy, strict
 	@$(BIN)/python -m mypy
