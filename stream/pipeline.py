@@ -121,6 +121,7 @@ class Pipeline:
         ]
         self._lock = threading.Lock()
         self._running = len(self._workers)  # under _lock; _done is set when it reaches 0
+        self._outputs = len(sinks) + with_window  # under _lock; nobody looks when it reaches 0
 
     def run(self, on_tick: Callable[[], None] = lambda: None, *, tick_s: float = 0.1) -> None:
         """Run to the end of the source, or until `stop`; `on_tick` is called every `tick_s`.
@@ -351,7 +352,7 @@ class Pipeline:
             self.window.put(result, replace=True)
 
     def _drain(self, sink: Sink, channel: Channel[FrameResult]) -> None:
-        """Sink thread: results into the output. A full disk ends this sink, not the stream."""
+        """Sink thread: results into the output. A full disk ends this sink, and not the others."""
         try:
             with closing(sink):
                 while not isinstance(result := channel.get(), Mark):
@@ -362,6 +363,16 @@ class Pipeline:
                     self.telemetry.record("write", (self._clock.now() - started_s) * 1000)
         except OutputError as exc:
             self.failures.append(exc)
-            self._report(f"{exc}; the stream goes on without it")
+            self._go_on_without(exc)
         finally:
             channel.close(discard=True)
+
+    def _go_on_without(self, failure: OutputError) -> None:
+        """Report a sink that has failed; the last output takes the stream with it."""
+        with self._lock:
+            self._outputs -= 1
+            is_needed = self._outputs > 0
+        if is_needed:
+            self._report(f"{failure}; the stream goes on without it")
+        else:
+            self.stop()

@@ -14,9 +14,13 @@ import pytest
 
 from dbrt.engine.spec import shape_for_frame
 from dbrt.regions import TextRegions
+from dbrt.stream.inference import Inference
 from dbrt.stream.model import StreamModel
+from dbrt.stream.pipeline import Pipeline
 from dbrt.stream.result import FrameResult
+from dbrt.stream.sinks.sink import Sink
 from dbrt.stream.sources.source import Source, SourceFrame
+from dbrt.stream.telemetry import Telemetry
 
 
 class FakeClock:
@@ -119,6 +123,34 @@ class ListSource(Source):
                 raise self.fail
         finally:
             self.closed.set()
+
+
+class ListSink(Sink):
+    """Keeps results; may fail at one of them, in `close`, or hold until told to go on."""
+
+    def __init__(self, path, *, fail_at=None, fail=None, fail_close=None, gate=None):
+        super().__init__(path)
+        self.results = []
+        self.closed = 0
+        self.fail_at, self.fail, self.fail_close, self.gate = fail_at, fail, fail_close, gate
+        self.entered = threading.Event()
+
+    def write(self, result):
+        self.entered.set()
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        if len(self.results) == self.fail_at:
+            raise self.fail
+        self.results.append(result)
+
+    def close(self):
+        self.closed += 1
+        if self.fail_close is not None:
+            raise self.fail_close
+
+    @property
+    def indices(self):
+        return [result.index for result in self.results]
 
 
 def picture(index=0, height=48, width=64):
@@ -240,5 +272,53 @@ def make_result():
             **fields,
         }
         return FrameResult(**values)
+
+    return make
+
+
+@pytest.fixture
+def make_sink(tmp_path):
+    def make(name="sink", **options):
+        return ListSink(tmp_path / name, **options)
+
+    return make
+
+
+@pytest.fixture
+def runners():
+    return []
+
+
+@pytest.fixture
+def make_pipeline(make_model, runners):
+    def make(source, sinks, *, model_options=None, **options):
+        model = make_model(runners, **(model_options or {}))
+        clock = source.clock
+        return Pipeline(
+            source,
+            Inference(model.open_runner, model.shape_for, model.fill, clock=clock),
+            model.decode,
+            sinks,
+            telemetry=Telemetry(clock),
+            clock=clock,
+            **options,
+        )
+
+    return make
+
+
+@pytest.fixture
+def no_thread_is_left():
+    yield
+    left = [t.name for t in threading.enumerate() if t.name.startswith("dbrt ")]
+    assert left == []
+
+
+@pytest.fixture
+def make_frames():
+    """Make `count` pictures of one size, the block moving from one to the next."""
+
+    def make(count, *size):
+        return [picture(index, *size) for index in range(count)]
 
     return make
