@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import platformdirs
 
@@ -104,7 +104,6 @@ class EngineCache:
 
         Call it under `lock`. Raises OutputError where the folder can't be written or is full.
         """
-        path = self.path(spec)
         sidecar = {
             "schema": SCHEMA,
             "spec": spec.to_dict(),
@@ -114,6 +113,14 @@ class EngineCache:
             "build_s": round(build_s, 3),
             "parity": parity,
         }
+        return self.put(spec, engine, sidecar)
+
+    def put(self, spec: EngineSpec, engine: bytes, sidecar: Mapping[str, Any]) -> Path:
+        """Write an engine beside a sidecar that is made already; either both appear or none.
+
+        Call it under `lock`. Raises OutputError where the folder can't be written or is full.
+        """
+        path = self.path(spec)
         text = json.dumps(sidecar, indent=2).encode() + b"\n"
         with self._writing(path):
             self._make_folder()
@@ -139,17 +146,29 @@ class EngineCache:
         path = self.path(spec)
         with self._writing(path):
             self._make_folder()
-            handle = open(f"{path}.lock", "ab")
+            handle = self._take_lock(Path(f"{path}.lock"), on_wait)
         with handle:
-            if not try_lock(handle):
-                if on_wait is not None:
-                    on_wait()
-                wait_for_lock(handle)
             try:
                 self._remove_leftovers(path)
                 yield
             finally:
                 unlock(handle)
+
+    def _take_lock(self, path: Path, on_wait: Callable[[], None] | None) -> IO[bytes]:
+        """Open and lock a lock file; again where it was removed while this call waited for it."""
+        while True:
+            handle = open(path, "ab")
+            try:
+                if not try_lock(handle):
+                    if on_wait is not None:
+                        on_wait()
+                    wait_for_lock(handle)
+                if path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                    return handle
+            except BaseException:
+                handle.close()
+                raise
+            handle.close()
 
     def _remove_leftovers(self, path: Path) -> None:
         """Remove what a build of this engine that was killed has left; the lock is held."""
