@@ -163,8 +163,9 @@ class EngineCache:
                     if on_wait is not None:
                         on_wait()
                     wait_for_lock(handle)
-                if path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat()):
-                    return handle
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                        return handle
             except BaseException:
                 handle.close()
                 raise
