@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import tomllib
@@ -10,6 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from dbrt.errors import InputError, UsageError
+from dbrt.train.recipes import RECIPES
+
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+# Keys of [augment] that are the share of crops something happens to.
+SHARES = (
+    *("text_share", "word_height_share", "flip", "colour", "blur", "noise"),
+    *("perspective", "jpeg"),
+)
+# More is no mild perspective, and two shifted corners might meet.
+_MOST_TILT = 0.2
 
 
 def _option(default: Any, about: str) -> Any:
@@ -41,13 +53,17 @@ class DataConfig:
     validation: int = _option(50, "images of the first set that are held back for validation")
     min_side: float = _option(7.0, "words with a shorter side than this many pixels are don't-care")
     workers: int = _option(1, "processes that load and augment; 0 does it in the main process")
-    seed: int = _option(1, "seed of the order, the crops and the split")
+    seed: int = _option(1, "seed of the order and the crops")
+    split_seed: int = _option(1, "seed of the split: the same for runs that are to be compared")
+    cache_side: int = _option(1280, "accelerator: pictures with a longer side are scaled down to it")
+    cache: str = _option("device", "accelerator: device, or host (pictures travel with each step)")
 
 
 @dataclass
 class AugmentConfig:
     """Random crops; scales are log-uniform, angles in degrees."""
 
+    where: str = _option("cpu", "cpu (OpenCV, in data.workers) or accelerator (inside the step)")
     crop: int = _option(384, "side of the square crop, a multiple of 32")
     text_share: float = _option(0.9, "share of crops that are centred near a word")
     scale: list[float] = _options((0.6, 1.8), "scale of the picture")
@@ -59,6 +75,10 @@ class AugmentConfig:
     colour: float = _option(0.6, "share of crops with changed brightness, contrast and colour")
     blur: float = _option(0.15, "share of crops that are blurred")
     noise: float = _option(0.15, "share of crops with sensor noise")
+    perspective: float = _option(0.0, "share of crops that are tilted")
+    tilt: float = _option(0.06, "largest shift of a tilted crop's corner, as a share of its side")
+    jpeg: float = _option(0.0, "share of crops with the blocks and rings of JPEG")
+    jpeg_quality: list[int] = _options((30, 85), "JPEG quality, lowest and highest")
 
 
 @dataclass
@@ -84,7 +104,7 @@ class OptimizerConfig:
     schedule: str = _option("cosine", "cosine, or poly (power 0.9)")
     warmup: int = _option(60, "steps of linear warm-up")
     floor: float = _option(0.01, "last rate as a share of the peak (cosine)")
-    weight_decay: float = _option(1e-4, "decoupled (adamw) or L2 (sgd)")
+    weight_decay: float = _option(1e-4, "decoupled from the gradient; kernels only")
     clip_norm: float = _option(5.0, "largest norm of all gradients together; 0: off")
     ema: float = _option(0.998, "decay of the averaged weights, by step; 0: off")
 
@@ -95,10 +115,14 @@ class RunConfig:
 
     steps: int = _option(8000, "steps in all")
     batch: int = _option(8, "crops a step")
-    precision: str = _option("float32", "float32 or mixed_bfloat16")
+    precision: str = _option(
+        "float32", "float32, mixed_bfloat16 or mixed_float16 (with a scaled loss)"
+    )
+    devices: int = _option(1, "devices of each machine that share a step's batch; 0: all there are")
     validate_every: int = _option(1000, "steps between validations; 0: only at the end")
     save_every: int = _option(200, "steps between checkpoints")
     validation_shape: list[int] = _options((736, 1280), "height and width for validation")
+    pictures: int = _option(4, "pictures shown in TensorBoard at each validation; 0: none")
 
 
 @dataclass
@@ -117,7 +141,9 @@ class TrainConfig:
         _choice("optimizer.name", self.optimizer.name, ("adamw", "sgd"))
         _choice("optimizer.schedule", self.optimizer.schedule, ("cosine", "poly"))
         _choice("loss.threshold_loss", self.loss.threshold_loss, ("l1", "smooth_l1"))
-        _choice("run.precision", self.run.precision, ("float32", "mixed_bfloat16"))
+        _choice("run.precision", self.run.precision, PRECISIONS)
+        _choice("augment.where", self.augment.where, ("cpu", "accelerator"))
+        _choice("data.cache", self.data.cache, ("device", "host"))
         _choice("model.backbone", self.model.backbone, ("mobilenetv2", "resnet18", "resnet50"))
         if self.augment.crop % 32 or self.augment.crop < 64:
             raise UsageError(f"augment.crop is {self.augment.crop}: take a multiple of 32 from 64")
@@ -125,27 +151,64 @@ class TrainConfig:
             raise UsageError("run.validation_shape: both sides must be multiples of 32")
         if len(self.data.sets) != len(self.data.weights):
             raise UsageError("data.sets and data.weights must have the same length")
+        _check_augment(self.augment)
+        if self.data.cache_side < self.augment.crop // 2:
+            raise UsageError(f"data.cache_side is {self.data.cache_side}: take half a crop at least")
+        if self.run.devices < 0 or self.run.pictures < 0:
+            raise UsageError("run.devices and run.pictures: take 0 or more")
         for key, value in (("run.steps", self.run.steps), ("run.batch", self.run.batch)):
             if value < 1:
                 raise UsageError(f"{key} is {value}: take at least 1")
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Read a TOML file over the defaults.
+def _check_augment(augment: AugmentConfig) -> None:
+    for key in ("scale", "word_height", "jpeg_quality"):
+        value = getattr(augment, key)
+        if len(value) != 2 or not 0 < value[0] <= value[1]:
+            raise UsageError(f"augment.{key} is {value}: give the lowest and the highest")
+    if augment.jpeg_quality[1] > 100:
+        raise UsageError(f"augment.jpeg_quality is {augment.jpeg_quality}: 100 is the highest")
+    for key in SHARES:
+        value = getattr(augment, key)
+        if not 0.0 <= value <= 1.0:
+            raise UsageError(f"augment.{key} is {value}: a share lies between 0 and 1")
+    if not 0.0 <= augment.tilt <= _MOST_TILT:
+        raise UsageError(f"augment.tilt is {augment.tilt}: take at most {_MOST_TILT}")
+    if augment.stretch < 1.0:
+        raise UsageError(f"augment.stretch is {augment.stretch}: take at least 1")
+
+
+def load_config(path: Path | None, *, recipe: str | None = None) -> TrainConfig:
+    """Read a TOML file over the defaults, or over a recipe: the one given, else its key `recipe`.
+
+    path  None: nothing over the recipe
 
     Raises InputError where the file can't be read, UsageError for an unknown key (with the nearest
     known one), a wrong type or a wrong value.
     """
+    data = {} if path is None else _read_toml(path)
+    config = TrainConfig()
+    named = data.pop("recipe", "default")
+    apply_recipe(config, recipe or named, where=str(path) if recipe is None else "--recipe")
+    apply_table(config, data, where=str(path))
+    config.check()
+    return config
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise InputError(f"cannot read {path}: {exc.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path} is not valid TOML: {exc}") from None
-    config = TrainConfig()
-    apply_table(config, data, where=str(path))
-    config.check()
-    return config
+
+
+def apply_recipe(config: TrainConfig, name: Any, *, where: str) -> None:
+    """Lay a recipe of dbrt.train.recipes over `config`; raises UsageError for an unknown name."""
+    if not isinstance(name, str) or name not in RECIPES:
+        raise UsageError(f"{where}: no recipe {name!r}{_nearest(str(name), RECIPES)}")
+    apply_table(config, copy.deepcopy(RECIPES[name]), where=f"recipe {name}")
 
 
 def apply_setting(config: TrainConfig, setting: str) -> None:

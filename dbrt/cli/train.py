@@ -20,12 +20,14 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="Change a key.")
+@click.option("--recipe", help="Lay CONFIG over one: default, paper, seed or accelerator.")
 @click.option("--print-config", is_flag=True, help="Print the whole configuration and exit.")
 def command(
     config: Path | None,
     out: Path | None,
     resume: bool,
     settings: tuple[str, ...],
+    recipe: str | None,
     print_config: bool,
 ) -> None:
     """Train a DB network as CONFIG (TOML) says; without CONFIG, with the defaults.
@@ -33,13 +35,13 @@ def command(
     The folder --out gets config.toml, last.npz and best.npz (weights only), log.jsonl, and events
     for TensorBoard. A run that was stopped goes on with --resume as if it had not been.
     """
-    from dbrt.train.config import TrainConfig, apply_setting, load_config, to_toml
+    from dbrt.train.config import apply_setting, load_config, to_toml
 
     if config is None and resume and out is not None:
         config = out / "config.toml"
         if not config.exists():
             raise InputError(f"{out} holds no run to resume: leave out --resume")
-    loaded = TrainConfig() if config is None else load_config(config)
+    loaded = load_config(config, recipe=recipe)
     for setting in settings:
         apply_setting(loaded, setting)
     loaded.check()
