@@ -5,7 +5,7 @@
     frame  uint8 (N, H, W, 3) BGR, letterboxed
       Cast, Sub mean, Div std, Transpose to NCHW      colour order: folded into the stem's kernel
       the network without its threshold head, pyramid and head rewritten
-      Mul 255, Round, Cast, Reshape
+      Mul 255, Round, Reshape, Cast                   TensorRT knows uint8 only at its two ends
     map    uint8 (N, H, W) = round(255 p)
 
 The mean is subtracted before the stem and not folded into its bias: the stem pads with zeros
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Raised with every change of the nodes below, so that engines of the old graph are not taken.
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 
 FRAME = "frame"
 MAP = "map"
@@ -150,12 +150,12 @@ def _to_bytes(
     if public == MAP:
         _add_weight(graph, "bytes/255", np.array(255, np.float32))
         _add_weight(graph, "bytes/shape", np.array(shape, np.int64))
-    scaled, rounded, small = (f"{public}/{step}" for step in ("scaled", "rounded", "bytes"))
+    scaled, rounded, flat = (f"{public}/{step}" for step in ("scaled", "rounded", "flat"))
     return [
         helper.make_node("Mul", [f"{public}/float", "bytes/255"], [scaled], scaled),
         helper.make_node("Round", [scaled], [rounded], rounded),
-        helper.make_node("Cast", [rounded], [small], small, to=TensorProto.UINT8),
-        helper.make_node("Reshape", [small, "bytes/shape"], [public], f"{public}/reshape"),
+        helper.make_node("Reshape", [rounded, "bytes/shape"], [flat], flat),
+        helper.make_node("Cast", [flat], [public], f"{public}/bytes", to=TensorProto.UINT8),
     ]
 
 
