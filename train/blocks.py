@@ -18,32 +18,48 @@ def pad(x: Any, name: str, size: int) -> Any:
     return layers.ZeroPadding2D(size, name=name)(x)
 
 
-def conv(x: Any, name: str, channels: int, kernel: int, *, stride: int = 1) -> Any:
-    """Convolve without bias, padding symmetrically by kernel // 2 as ImageNet weights expect."""
+def conv(
+    x: Any,
+    name: str,
+    channels: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    initial: str = "he_normal",
+    is_padded: bool = False,
+) -> Any:
+    """Convolve without bias, padding symmetrically by kernel // 2 as ImageNet weights expect.
+
+    dilation   distance between two taps; with stride 1 only
+    initial    the kernel's initializer
+    is_padded  `x` carries its padding already
+    """
     padding = "same"
-    if stride > 1:
+    if stride > 1 or is_padded:
         padding = "valid"
-        if kernel > 1:
+        if kernel > 1 and not is_padded:
             x = pad(x, f"{name}_pad", kernel // 2)
     return layers.Conv2D(
         channels,
         kernel,
         stride,
         padding=padding,
+        dilation_rate=dilation,
         use_bias=False,
-        kernel_initializer="he_normal",
+        kernel_initializer=initial,
         name=name,
     )(x)
 
 
-def depthwise(x: Any, name: str, *, stride: int = 1) -> Any:
-    """3x3 depthwise convolution without bias, symmetric padding."""
-    if stride > 1:
+def depthwise(x: Any, name: str, *, stride: int = 1, is_padded: bool = False) -> Any:
+    """3x3 depthwise convolution without bias, symmetric padding unless `x` carries its own."""
+    if stride > 1 and not is_padded:
         x = pad(x, f"{name}_pad", 1)
     return layers.DepthwiseConv2D(
         3,
         stride,
-        padding="valid" if stride > 1 else "same",
+        padding="valid" if stride > 1 or is_padded else "same",
         use_bias=False,
         depthwise_initializer="he_normal",
         name=name,

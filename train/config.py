@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbrt.errors import InputError, UsageError
+from dbrt.train.network_options import NetworkOptions
 from dbrt.train.recipes import RECIPES
 
 
@@ -39,6 +40,13 @@ class ModelConfig:
     backbone: str = _option("mobilenetv2", "mobilenetv2, resnet18 or resnet50")
     init: str = _option("", "backbone weights: a torchvision-style .pt or .npz file; empty: random")
     start: str = _option("", "a checkpoint (.npz) or model file (.onnx) to start from; empty: none")
+    neck: str = _option("fpn", "fpn, or aspp: atrous pooling at the coarsest level")
+    fusion: str = _option("concat", "concat, or adaptive: each level weighted by pixel (DB++)")
+    deformable: bool = _option(False, "deformable convolutions in stages 3 to 5")
+
+    def options(self) -> NetworkOptions:
+        """Return the network's options; raises UsageError for a value that is none."""
+        return NetworkOptions(self.neck, self.fusion, self.deformable)
 
 
 @dataclass
@@ -145,6 +153,7 @@ class TrainConfig:
         _choice("augment.where", self.augment.where, ("cpu", "accelerator"))
         _choice("data.cache", self.data.cache, ("device", "host"))
         _choice("model.backbone", self.model.backbone, ("mobilenetv2", "resnet18", "resnet50"))
+        self.model.options()
         if self.augment.crop % 32 or self.augment.crop < 64:
             raise UsageError(f"augment.crop is {self.augment.crop}: take a multiple of 32 from 64")
         if any(side % 32 or side <= 0 for side in self.run.validation_shape):

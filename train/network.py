@@ -21,7 +21,10 @@ from keras import layers, ops
 
 from dbrt.errors import UsageError
 from dbrt.train import mobilenetv2, resnet
+from dbrt.train.aspp import aspp
 from dbrt.train.blocks import NearestUpsample, batch_norm, channel_axis, conv
+from dbrt.train.network_options import NetworkOptions
+from dbrt.train.scale_fusion import adaptive_fusion
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, of 0..255
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -43,11 +46,19 @@ BACKBONES = {
 }
 
 
-def build_network(backbone: str, shape: tuple[int | None, int | None] = (None, None)) -> Any:
+PLAIN = NetworkOptions()
+
+
+def build_network(
+    backbone: str,
+    shape: tuple[int | None, int | None] = (None, None),
+    options: NetworkOptions = PLAIN,
+) -> Any:
     """Build the training graph.
 
     backbone  a key of BACKBONES
     shape     (H, W) of the input, multiples of 32; None for any
+    options   neck, fusion and deformable convolutions
     returns   keras.Model, input `image` (N, H, W, 3) float RGB normalised, output (N, H, W, 2)
               float32: the logits of the probability map and of the threshold map
               (channels_first: (N, 3, H, W) and (N, 2, H, W))
@@ -58,15 +69,17 @@ def build_network(backbone: str, shape: tuple[int | None, int | None] = (None, N
         raise UsageError(f"no backbone {backbone!r}; there are {', '.join(BACKBONES)}")
     size = (*shape, 3) if channel_axis() == -1 else (3, *shape)
     image = keras.Input(size, name="image")
-    features = _features(image, backbone)
-    fused = _pyramid(features, BACKBONES[backbone].inner)
+    features = _features(image, backbone, options.deformable)
+    fused = _pyramid(features, BACKBONES[backbone].inner, options)
     width = BACKBONES[backbone].inner // 4
     # -2: an untrained probability of 0.12, near the share of text pixels, so that the first steps
     # are not spent on unlearning 0.5 everywhere.
     probability = _head(fused, "binarize", width, bias=-2.0)
     threshold = _head(fused, "threshold", width, bias=0.0)
     logits = layers.Concatenate(axis=channel_axis(), dtype="float32", name="logits")
-    return keras.Model(image, logits([probability, threshold]), name=f"db_{backbone}")
+    network = keras.Model(image, logits([probability, threshold]), name=f"db_{backbone}")
+    network.db_options = options  # what model files are compared with
+    return network
 
 
 def approximate_binary(probability: Any, threshold: Any) -> Any:
@@ -74,15 +87,17 @@ def approximate_binary(probability: Any, threshold: Any) -> Any:
     return ops.sigmoid(BINARIZATION_K * (probability - threshold))
 
 
-def _features(image: Any, backbone: str) -> list[Any]:
+def _features(image: Any, backbone: str, deformable: bool) -> list[Any]:
     if backbone == "mobilenetv2":
-        return mobilenetv2.taps(image)
-    return resnet.taps(image, backbone)
+        return mobilenetv2.taps(image, deformable=deformable)
+    return resnet.taps(image, backbone, deformable=deformable)
 
 
-def _pyramid(features: list[Any], inner: int) -> Any:
+def _pyramid(features: list[Any], inner: int, options: NetworkOptions) -> Any:
     c2, c3, c4, c5 = features
     in5 = conv(c5, "in5", inner, 1)
+    if options.neck == "aspp":
+        in5 = layers.Add(name="aspp_add")([in5, aspp(c5, inner)])
     in4 = _top_down(in5, conv(c4, "in4", inner, 1), "4")
     in3 = _top_down(in4, conv(c3, "in3", inner, 1), "3")
     in2 = _top_down(in3, conv(c2, "in2", inner, 1), "2")
@@ -92,6 +107,8 @@ def _pyramid(features: list[Any], inner: int) -> Any:
         for level, x, factor in ((5, in5, 8), (4, in4, 4), (3, in3, 2))
     ]
     outs.append(conv(in2, "out2", quarter, 3))
+    if options.fusion == "adaptive":
+        return adaptive_fusion(outs, inner)
     return layers.Concatenate(axis=channel_axis(), name="fuse")(outs)
 
 

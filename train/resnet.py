@@ -13,16 +13,18 @@ import keras
 from keras import layers
 
 from dbrt.train.blocks import batch_norm, conv, pad
+from dbrt.train.deformable import deformable_conv
 
 # blocks in each of the four stages, and whether they are bottlenecks
 _STAGES = {"resnet18": ((2, 2, 2, 2), False), "resnet50": ((3, 4, 6, 3), True)}
 
 
-def taps(image: Any, name: str) -> list[Any]:
+def taps(image: Any, name: str, *, deformable: bool = False) -> list[Any]:
     """Build the backbone on `image` and return [c2, c3, c4, c5] at 1/4, 1/8, 1/16 and 1/32.
 
-    image    symbolic (N, H, W, 3), normalised RGB
-    returns  64, 128, 256, 512 channels (ResNet-18), four times that (ResNet-50)
+    image       symbolic (N, H, W, 3), normalised RGB
+    deformable  every 3x3 convolution of the last three stages, as the paper's
+    returns     64, 128, 256, 512 channels (ResNet-18), four times that (ResNet-50)
     """
     blocks, is_bottleneck = _STAGES[name]
     x = conv(image, "conv1", 64, 7, stride=2)
@@ -35,22 +37,27 @@ def taps(image: Any, name: str) -> list[Any]:
         for block in range(count):
             stride = 2 if stage > 1 and block == 0 else 1
             make = _bottleneck if is_bottleneck else _basic
-            x = make(x, f"layer{stage}_{block}", width, stride)
+            kind = deformable_conv if deformable and stage > 1 else _conv3
+            x = make(x, f"layer{stage}_{block}", width, stride, kind)
         found.append(x)
     return found
 
 
-def _basic(x: Any, name: str, width: int, stride: int) -> Any:
-    y = conv(x, f"{name}_conv1", width, 3, stride=stride)
+def _conv3(x: Any, name: str, channels: int, *, stride: int = 1) -> Any:
+    return conv(x, name, channels, 3, stride=stride)
+
+
+def _basic(x: Any, name: str, width: int, stride: int, conv3: Any) -> Any:
+    y = conv3(x, f"{name}_conv1", width, stride=stride)
     y = layers.ReLU(name=f"{name}_relu1")(batch_norm(y, f"{name}_bn1"))
-    y = batch_norm(conv(y, f"{name}_conv2", width, 3), f"{name}_bn2")
+    y = batch_norm(conv3(y, f"{name}_conv2", width), f"{name}_bn2")
     return _join(x, y, name, width, stride)
 
 
-def _bottleneck(x: Any, name: str, width: int, stride: int) -> Any:
+def _bottleneck(x: Any, name: str, width: int, stride: int, conv3: Any) -> Any:
     y = conv(x, f"{name}_conv1", width, 1)
     y = layers.ReLU(name=f"{name}_relu1")(batch_norm(y, f"{name}_bn1"))
-    y = conv(y, f"{name}_conv2", width, 3, stride=stride)
+    y = conv3(y, f"{name}_conv2", width, stride=stride)
     y = layers.ReLU(name=f"{name}_relu2")(batch_norm(y, f"{name}_bn2"))
     y = batch_norm(conv(y, f"{name}_conv3", 4 * width, 1), f"{name}_bn3")
     return _join(x, y, name, 4 * width, stride)
