@@ -10,8 +10,8 @@ from dbrt.errors import InputError, UsageError
 NECKS = ("fpn", "aspp")
 FUSIONS = ("concat", "adaptive")
 # How the layers are named that a plain network lacks.
-_PREFIXES = {"neck": "aspp_", "fusion": "scale_"}
-_OFFSET = "_offset"
+_PREFIXES = ("aspp_", "scale_")
+_SUFFIX = "_offset"
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,4 @@ class NetworkOptions:
 
 def is_optional(layer: str) -> bool:
     """Whether a layer, by its name, belongs to an option and not to every network."""
-    return layer.startswith(tuple(_PREFIXES.values())) or layer.endswith(_OFFSET)
+    return layer.startswith(_PREFIXES) or layer.endswith(_SUFFIX)

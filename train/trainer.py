@@ -121,7 +121,9 @@ class Trainer:
         from dbrt.train.step import StepModel
 
         size = (self.config.augment.crop, self.config.augment.crop)
-        model = StepModel(build_network(self.config.model.backbone), self.config.loss)
+        chosen = self.config.model
+        network = build_network(chosen.backbone, options=chosen.options())
+        model = StepModel(network, self.config.loss)
         optimizer = build_optimizer(self.config.optimizer, self.config.run.steps)
         # The backbone's name is not part of the variables' paths: see optimizer._BackboneRate.
         model.compile(optimizer=optimizer, jit_compile="auto" if _is_jax() else False)
@@ -130,21 +132,9 @@ class Trainer:
         return model, optimizer
 
     def _start_weights(self) -> None:
-        start = self.config.model
-        if start.start.endswith(".onnx"):
-            from dbrt.train.modelfile import load_model_file
+        from dbrt.train.start import set_start_weights
 
-            load_model_file(self.model.network, Path(start.start))
-        elif start.start:
-            path = Path(start.start)
-            state = read_checkpoint(path)
-            set_network_weights(self.model.network, state.ema, source=str(path))
-        elif start.init:
-            from dbrt.train.pretrained import load_backbone, read_state_dict
-
-            load_backbone(
-                self.model.network, read_state_dict(Path(start.init).expanduser()), start.backbone
-            )
+        set_start_weights(self.model.network, self.config.model)
 
     def _restore(self, state: Checkpoint) -> None:
         path = str(self.folder / "last.npz")
@@ -226,9 +216,10 @@ class Trainer:
 
 def _check_same_run(config: TrainConfig, before: dict[str, Any]) -> None:
     now = json.loads(json.dumps(to_dict(config)))
+    defaults = json.loads(json.dumps(to_dict(TrainConfig())))  # for keys that are newer than a run
     for table, values in now.items():
         for key, value in values.items():
-            old = before.get(table, {}).get(key)
+            old = before.get(table, {}).get(key, defaults[table][key])
             if old != value and (table, key) not in _MAY_CHANGE | {("run", "steps")}:
                 raise UsageError(
                     f"{table}.{key} was {old!r} in the run to resume, now {value!r}: "

@@ -46,7 +46,8 @@ def validate(config: TrainConfig, weights: Weights, samples: Sequence[Sample]) -
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        model = StepModel(build_network(config.model.backbone), config.loss)
+        network = build_network(config.model.backbone, options=config.model.options())
+        model = StepModel(network, config.loss)
         set_network_weights(model.network, weights, source="the average")
         return _score(model, config, samples)
     finally:
