@@ -9,7 +9,7 @@ from keras import ops
 
 from dbrt.train.config import OptimizerConfig
 
-_HEAD_PREFIXES = ("in2", "in3", "in4", "in5", "out", "binarize", "threshold")
+_HEAD_PREFIXES = ("in2", "in3", "in4", "in5", "out", "binarize", "threshold", "aspp", "scale")
 _POLY_POWER = 0.9  # the paper's
 
 
