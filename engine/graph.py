@@ -21,6 +21,7 @@ import numpy as np
 from dbrt.engine.modelfile import INPUT, PROBABILITY, THRESHOLD, ModelFile
 from dbrt.engine.rewrite import rewrite_head
 from dbrt.engine.spec import check_shape
+from dbrt.engine.stem import turn_stem
 from dbrt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _normalised_frame(graph: onnx.GraphProto, model: ModelFile) -> list[onnx.Nod
     """Nodes from `frame` to the network's input; the stem's kernel is turned to BGR."""
     from onnx import TensorProto, helper
 
-    turned = _turn_stem(graph)
+    turned = turn_stem(graph, INPUT)
     _add_weight(graph, "frame/mean", np.array(model.mean[::-1], np.float32))
     _add_weight(graph, "frame/std", np.array(model.std[::-1], np.float32))
     last = INPUT if turned else "frame/bgr"
@@ -111,32 +112,6 @@ def _normalised_frame(graph: onnx.GraphProto, model: ModelFile) -> list[onnx.Nod
             helper.make_node("Gather", [last, "frame/order"], [INPUT], "frame/rgb", axis=1)
         )
     return nodes
-
-
-def _turn_stem(graph: onnx.GraphProto) -> bool:
-    """Reverse the input channels of the one convolution that reads the input.
-
-    Exact, and saves a pass over the frame. Returns False, and changes nothing, where the input is
-    read by anything else or the kernel is used elsewhere too.
-    """
-    from onnx import numpy_helper
-
-    readers = [node for node in graph.node if INPUT in node.input]
-    if len(readers) != 1 or readers[0].op_type != "Conv":
-        return False
-    kernel = readers[0].input[1]
-    casts = [node for node in graph.node if node.op_type == "Cast" and kernel in node.output]
-    chain = [kernel, *(node.input[0] for node in casts)]
-    users = [name for node in graph.node for name in node.input if name in chain]
-    stored = [tensor for tensor in graph.initializer if tensor.name == chain[-1]]
-    if not stored or len(users) != len(chain):
-        return False
-    values = numpy_helper.to_array(stored[0])
-    if values.ndim != 4 or values.shape[1] != 3:
-        return False
-    turned = np.ascontiguousarray(values[:, ::-1])
-    stored[0].CopyFrom(numpy_helper.from_array(turned, stored[0].name))
-    return True
 
 
 def _to_bytes(

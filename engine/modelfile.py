@@ -8,15 +8,14 @@ that belongs to the model and not to the machine: normalisation, decode threshol
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
+from dbrt.engine import settings
+from dbrt.engine.settings import Settings, Triple
 from dbrt.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,12 +31,6 @@ MODELS = ("dbrt-lite", "dbrt-r18", "dbrt-r50")
 
 # Our largest network is 51 MB, and protobuf itself ends at 2 GiB.
 MAX_BYTES = 1 << 30
-
-# The name becomes part of a file name in the cache, so it may not climb out of the folder.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-Triple = tuple[float, float, float]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,27 +98,27 @@ def read_model_file(path: str | Path) -> ModelFile:
     path = Path(path)
     data = _read(path)
     model = _parse(data, path)
-    settings = {prop.key: prop.value for prop in model.metadata_props}
-    if settings.get("dbrt.format") != FORMAT:
-        found = settings.get("dbrt.format")
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    if props.get("dbrt.format") != FORMAT:
+        found = props.get("dbrt.format")
         what = "no dbrt metadata" if found is None else f"format {found!r}, not {FORMAT!r}"
         raise InputError(f"model file {path} has {what}: write it with dbrt export")
     outputs = _check_interface(model, path)
-    read = _Settings(settings, path)
+    read = Settings(props, f"model file {path}", "write it with dbrt export")
     return ModelFile(
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
-        name=read.get("dbrt.name", _name),
+        name=read.get("dbrt.name", settings.name),
         backbone=read.get("dbrt.backbone", str),
-        mean=read.get("dbrt.mean", _triple),
-        std=read.get("dbrt.std", _positive_triple),
-        unit=read.get("dbrt.unit", _unit),
-        binarize=read.get("dbrt.binarize", _fraction, "0.3"),
-        min_score=read.get("dbrt.min_score", _fraction, "0.6"),
-        unclip_ratio=read.get("dbrt.unclip_ratio", _ratio, "1.5"),
+        mean=read.get("dbrt.mean", settings.triple),
+        std=read.get("dbrt.std", settings.positive_triple),
+        unit=read.get("dbrt.unit", settings.unit),
+        binarize=read.get("dbrt.binarize", settings.fraction, "0.3"),
+        min_score=read.get("dbrt.min_score", settings.fraction, "0.6"),
+        unclip_ratio=read.get("dbrt.unclip_ratio", settings.ratio, "1.5"),
         has_threshold_head=THRESHOLD in outputs,
-        score=read.get("dbrt.score", _score, "box"),
-        card=read.get("dbrt.card", _card, "{}"),
+        score=read.get("dbrt.score", settings.score, "box"),
+        card=read.get("dbrt.card", settings.card, "{}"),
     )
 
 
@@ -150,26 +143,6 @@ def find_model(name: str | Path = "auto") -> Path:
     if not path.is_file():
         raise InputError(f"no model {name}: give auto, {', '.join(MODELS)} or an .onnx file")
     return path
-
-
-class _Settings:
-    """Metadata with a parser for each key; a bad value names the key and the file."""
-
-    def __init__(self, values: Mapping[str, str], path: Path) -> None:
-        self._values = values
-        self._path = path
-
-    def get(self, key: str, parse: Callable[[str], T], default: str | None = None) -> T:
-        text = self._values.get(key, default)
-        if text is None:
-            raise InputError(f"model file {self._path} lacks {key}: write it with dbrt export")
-        try:
-            return parse(text)
-        except (ValueError, TypeError, OverflowError):
-            raise InputError(
-                f"model file {self._path} has a bad {key} ({text[:40]!r}): "
-                "write it with dbrt export"
-            ) from None
 
 
 def _read(path: Path) -> bytes:
@@ -212,57 +185,3 @@ def _check_interface(model: onnx.ModelProto, path: Path) -> set[str]:
             f"not {INPUT} and {PROBABILITY}: write it with dbrt export"
         )
     return outputs
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-def _unit(text: str) -> str:
-    if text not in ("word", "line"):
-        raise ValueError(text)
-    return text
-
-
-def _score(text: str) -> Literal["box", "region"]:
-    if text not in ("box", "region"):
-        raise ValueError(text)
-    return "region" if text == "region" else "box"
-
-
-def _triple(text: str) -> Triple:
-    """Three numbers, as JSON or separated by commas or blanks."""
-    values = [float(part) for part in re.split(r"[\s,]+", text.strip(" []()"))]
-    if len(values) != 3 or not all(math.isfinite(value) for value in values):
-        raise ValueError(text)
-    return values[0], values[1], values[2]
-
-
-def _positive_triple(text: str) -> Triple:
-    values = _triple(text)
-    if min(values) <= 0:
-        raise ValueError(text)
-    return values
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(text)
-    return value
-
-
-def _ratio(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 10:
-        raise ValueError(text)
-    return value
-
-
-def _card(text: str) -> dict[str, Any]:
-    card = json.loads(text)
-    if not isinstance(card, dict):
-        raise ValueError(text)
-    return card
