@@ -163,6 +163,26 @@ class TextDetector:
             )
         )
 
+    def probability_map(self, frame: Frame) -> tuple[Map, float]:
+        """Return the network's probability map of a frame, for who decodes it several ways.
+
+        frame    (H, W, 3) uint8 BGR, any size
+        returns  (H, W) uint8 in the network's shape, 255 = certain text, a copy; and the pixels of
+                 the map per pixel of the frame. `decode(map, scale=(1 / s, 1 / s),
+                 frame_size=frame.shape[:2], **detector.decode_options)` gives what a call gives.
+
+        Raises InputError as a call does.
+        """
+        frame = _checked(frame, "the frame")
+        lane = self._lane(frame)
+        _, scale = letterbox(frame, lane.runner.spec.shape, self.model.fill, out=lane.canvas[0])
+        return lane.runner.infer(lane.canvas)[0].copy(), scale
+
+    @property
+    def decode_options(self) -> dict[str, Any]:
+        """Every option that a call gives to `decode`: the model's own and those asked for."""
+        return dict(self._options)
+
     def close(self) -> None:
         """Close all runners; harmless when repeated."""
         self._is_closed = True

@@ -1,4 +1,4 @@
-"""`dbrt evaluate`: score a model, or detections from elsewhere, against ground truth."""
+"""`dbrt evaluate`: score models, or detections from elsewhere, against ground truth."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dbrt.errors import InputError, UsageError
+from dbrt.errors import UsageError
+from dbrt.wording import counted
 
 if TYPE_CHECKING:
-    from dbrt.datasets import Dataset, Sample
-    from dbrt.evaluation.iou import Detections
-    from dbrt.evaluation.protocols import Protocol
-    from dbrt.evaluation.report import Report
-
-SCHEMA = "dbrt.evaluate/1"
+    from dbrt.datasets import Dataset
+    from dbrt.evaluation.entry import Entry
+    from dbrt.evaluation.protocols import Progress
 
 _EPILOG = """\b
 Examples:
   dbrt evaluate --dataset icdar2015 --split test --shape 736x1280
-  dbrt evaluate --dataset icdar2015 --split test --detections results/
+  dbrt evaluate --model dbrt-lite --model mine.onnx --split train --limit 50 --plot curves.svg
 """
 
 
@@ -32,15 +30,24 @@ Examples:
     "--dataset",
     "name",
     default="icdar2015",
-    help="icdar2015, msra-td500, ctw1500, total-text, or folder (images/ and gts/).",
+    help="icdar2015, msra-td500, ctw1500, total-text, sroie, or folder (images/ and gts/).",
 )
 @click.option("--split", help="train or test; of a folder: one below it.  [default: test, none]")
 @click.option("--root", type=Path, help="Where the data sets lie.  [default: $DBRT_DATA]")
 @click.option("--limit", type=click.IntRange(1), help="Take the first N pictures only.")
 @click.option(
-    "--detections", type=Path, help="Score the res_*.txt files of this folder, run nothing."
+    "--model",
+    "models",
+    multiple=True,
+    help="auto, dbrt-lite, dbrt-r18, or a model file; twice or more: compare.  [default: auto]",
 )
-@click.option("--model", default="auto", help="auto, dbrt-lite, dbrt-r18, or a model file.")
+@click.option(
+    "--detections",
+    "folders",
+    type=Path,
+    multiple=True,
+    help="Score the res_*.txt files of this folder; models run only if named.",
+)
 @click.option("--size", type=int, default=736, help="Longest side of the network's input.")
 @click.option("--shape", metavar="HxW", help="The network's input outright, for example 736x1280.")
 @click.option("--runner", default="auto", help="auto, tensorrt, openvino or onnxruntime.")
@@ -50,7 +57,16 @@ Examples:
     type=click.FloatRange(0, 1),
     help="Leave out detections below.  [default: the model's own; with --detections: none]",
 )
+@click.option(
+    "--choose-thresholds", "choose", is_flag=True, help="Find the best; not on test pictures."
+)
+@click.option("--plot", type=Path, help="Draw precision over recall: PNG, SVG or PDF.")
+@click.option(
+    "--gallery", type=Path, metavar="FOLDER", help="Write the worst pictures as an HTML page."
+)
 @click.option("--save", type=Path, help="Write ICDAR result files to this folder.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option("--seed", type=int, default=0, help="Of the interval that a comparison gives.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     *,
@@ -58,112 +74,143 @@ def command(
     split: str | None,
     root: Path | None,
     limit: int | None,
-    detections: Path | None,
-    save: Path | None,
+    models: tuple[str, ...],
+    folders: tuple[Path, ...],
     min_score: float | None,
+    choose: bool,
+    plot: Path | None,
+    gallery: Path | None,
+    save: Path | None,
+    overwrite: bool,
+    seed: int,
     as_json: bool,
     **engine: Any,
 ) -> None:
-    """Score a model, or detections from elsewhere, against ground truth."""
+    """Score models, or detections from elsewhere, against ground truth."""
+    models = models or (() if folders else ("auto",))
+    _check_options(models, folders, save, gallery, engine)
+
+    from dbrt.datasets import open_dataset
+    from dbrt.evaluation import run
+    from dbrt.evaluation.entry import distinct_labels
+
+    if split is None and name != "folder":  # a folder without splits is the common case
+        split = "test"
+    dataset = open_dataset(name, split, root)
+    dataset = dataset[:limit] if limit else dataset
+    _check_outputs(dataset, choose, plot, gallery, save, overwrite)
+    entries = [
+        run.score_model(
+            dataset,
+            {"model": model, **engine},
+            min_score=min_score,
+            save=save,
+            all_scores=plot is not None,
+            choose=choose,
+            show=_progress,
+        )
+        for model in models
+    ]
+    for folder in folders:
+        entry, missing = run.score_folder(
+            dataset, folder, min_score=min_score, choose=choose, show=_progress
+        )
+        entries.append(entry)
+        if missing:
+            click.echo(
+                f"dbrt evaluate: {missing} of {counted(len(dataset), 'picture')} without a result "
+                f"file in {folder}: counted as without detections",
+                err=True,
+            )
+    entries = distinct_labels(entries)
+    _write(entries, plot, gallery)
+    _print(entries, seed, as_json)
+
+
+def _check_options(
+    models: tuple[str, ...],
+    folders: tuple[Path, ...],
+    save: Path | None,
+    gallery: Path | None,
+    engine: dict[str, Any],
+) -> None:
+    """Refuse what goes not together, before anything heavy is loaded; parse the shape."""
     from dbrt.engine.spec import check_size, parse_shape
 
     check_size(engine["size"])
     if engine["shape"] is not None:
         engine["shape"] = parse_shape(engine["shape"])
-
-    from dbrt.datasets import open_dataset
-    from dbrt.evaluation.protocols import protocol_for
-
-    if detections is not None and save is not None:
+    if save is not None and folders:
         raise UsageError("--save writes what a model finds: it can't go with --detections")
-    if split is None and name != "folder":  # a folder without splits is the common case
-        split = "test"
-    dataset = open_dataset(name, split, root)
-    dataset = dataset[:limit] if limit else dataset
-    protocol = protocol_for(name)
-    if detections is not None:
-        found = _read(detections, dataset, min_score)
-        source: dict[str, Any] = {"folder": str(detections)}
-    else:
-        found, source = _detect(dataset, protocol, save, min_score, engine)
-    words = [sample.words for sample in dataset]
-    report = protocol.evaluate(found, words, 0.0 if min_score is None else min_score)
-    _print(report, dataset, protocol, source, as_json)
+    if save is not None and len(models) > 1:
+        raise UsageError("--save writes what one model finds: give one --model")
+    if gallery is not None and len(models) + len(folders) > 1:
+        raise UsageError("--gallery shows one model's errors: give one --model or --detections")
 
 
-def _read(folder: Path, dataset: Dataset, min_score: float | None) -> list[Detections]:
-    from dbrt.evaluation import read_results
-
-    found, missing = read_results(folder, [sample.path for sample in dataset])
-    if min_score is not None and any(scores is None for _, scores in found):
-        raise InputError(f"{folder}: holds detections without scores: leave out --min-score")
-    if missing:
-        click.echo(
-            f"dbrt evaluate: {missing} of {len(dataset)} pictures have no result file: "
-            "counted as pictures without detections",
-            err=True,
-        )
-    return found
-
-
-def _detect(
+def _check_outputs(
     dataset: Dataset,
-    protocol: Protocol,
+    choose: bool,
+    plot: Path | None,
+    gallery: Path | None,
     save: Path | None,
-    min_score: float | None,
-    engine: dict[str, Any],
-) -> tuple[list[Detections], dict[str, Any]]:
-    from dbrt.detector import TextDetector
-    from dbrt.evaluation.protocols import check_save_folder, detect_all
+    overwrite: bool,
+) -> None:
+    """Refuse, before a picture is read, what could not be written or must not be chosen."""
+    from dbrt.evaluation.gallery import check_gallery
+    from dbrt.evaluation.plot import check_plot
+    from dbrt.evaluation.protocols import check_save_folder
+    from dbrt.evaluation.sweep import refuse_test
 
+    if choose:
+        refuse_test(dataset)
+    if plot is not None:
+        check_plot(plot, overwrite=overwrite)
+    if gallery is not None:
+        check_gallery(gallery, overwrite=overwrite)
     if save is not None:
-        check_save_folder(save, dataset)
-    with TextDetector(**engine, min_score=min_score, output=protocol.output) as detector:
-        found = detect_all(dataset, detector, save=save, progress=_progress)
-        model = {"model": detector.model.name, "sha256": detector.model.sha256}
-        return found, {**engine, **model, "reason": detector.reason}
+        check_save_folder(save, dataset, overwrite=overwrite)
 
 
-def _progress(samples: Iterable[Sample]) -> Iterable[Sample]:
+def _write(entries: list[Entry], plot: Path | None, gallery: Path | None) -> None:
+    if plot is not None:
+        from dbrt.evaluation.plot import write_curve
+
+        write_curve(entries, plot)
+        click.echo(f"{plot}: precision over recall", err=True)
+    if gallery is not None:
+        from dbrt.evaluation.gallery import write_gallery
+
+        page = write_gallery(entries[0], gallery, progress=_progress("gallery"))
+        click.echo(f"{page}: the worst pictures", err=True)
+
+
+def _print(entries: list[Entry], seed: int, as_json: bool) -> None:
+    from dbrt.evaluation import rendering
+    from dbrt.evaluation.run import differences
+
+    if len(entries) == 1:
+        [entry] = entries
+        lines = [json.dumps(rendering.to_json(entry))] if as_json else rendering.lines(entry)
+    else:
+        found = differences(entries, seed=seed)
+        lines = (
+            [json.dumps(rendering.comparison_to_json(entries, found))]
+            if as_json
+            else rendering.comparison_lines(entries, found)
+        )
+    for line in lines:
+        click.echo(line)
+
+
+def _progress(heading: str) -> Progress:
+    """Return a wrapper that shows a bar with the time left, on a terminal."""
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    return track(samples, "pictures", console=console, disable=not sys.stderr.isatty())
+    def show(things: Iterable[Any]) -> Iterable[Any]:
+        console = Console(stderr=True)
+        disable = not sys.stderr.isatty()
+        return track(things, heading, console=console, transient=True, disable=disable)
 
-
-def _print(
-    report: Report,
-    dataset: Dataset,
-    protocol: Protocol,
-    source: dict[str, Any],
-    as_json: bool,
-) -> None:
-    head = {"dataset": dataset.name, "split": dataset.split, "protocol": protocol.name}
-    if as_json:
-        click.echo(json.dumps({"schema": SCHEMA, **head, "source": source, **report.to_dict()}))
-        return
-    rows = [
-        ("dataset", " ".join(filter(None, (dataset.name, dataset.split)))),
-        ("protocol", protocol.name),
-        *_source_rows(source),
-        ("images", report.images),
-        ("regions", report.regions),
-        ("care words", report.care),
-        ("precision", f"{report.precision:.4f}"),
-        ("recall", f"{report.recall:.4f}"),
-        ("hmean", f"{report.hmean:.4f}"),
-    ]
-    for title, value in rows:
-        click.echo(f"{title:<12}{value}")
-    click.echo("\ntext height   care words  recall")
-    for band in report.bands:
-        upper = f"to {band.high:g} px" if band.high != float("inf") else "px up"
-        click.echo(f"{band.low:>3g} {upper:<10}{band.care:>10}  {band.recall:.4f}")
-
-
-def _source_rows(source: dict[str, Any]) -> list[tuple[str, str]]:
-    if "folder" in source:
-        return [("detections", source["folder"])]
-    size = "x".join(map(str, source["shape"])) if source["shape"] else f"size {source['size']}"
-    return [("model", f"{source['model']} {size}"), ("runner", source["reason"])]
+    return show

@@ -92,6 +92,17 @@ _FORMATS: dict[str, _Format] = {
         ),
         read_total_text,
     ),
+    # Receipts, text lines in ICDAR 2015's form (Z. Huang et al., "ICDAR2019 competition on scanned
+    # receipt OCR and information extraction", ICDAR 2019). The second layout is that of the copies
+    # that put all labelled receipts into one folder.
+    "sroie": _Format(
+        ("sroie", "SROIE"),
+        (
+            _Layout(_IMAGES, _GTS, ("gt_{stem}.txt", "{stem}.txt")),
+            _Layout("data/img", "data/box", ("{stem}.csv", "{stem}.txt"), "train"),
+        ),
+        read_icdar,
+    ),
 }
 
 _FOLDER = _Format(("",), (_Layout("images", "gts", ("gt_{stem}.txt",)),), read_icdar)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
+
+ORIENTATIONS = ("horizontal", "slanted", "steep", "vertical")  # names of a report's orientations
 
 
 def harmonic_mean(precision: float, recall: float) -> float:
@@ -12,11 +15,39 @@ def harmonic_mean(precision: float, recall: float) -> float:
     return 2 * precision * recall / total if total else 0.0
 
 
+class Tally(NamedTuple):
+    """Counts of one picture, or of several: see Report."""
+
+    regions: int
+    detections: int
+    care: int
+    matched: int
+
+    @classmethod
+    def total(cls, tallies: Iterable[Tally]) -> Self:
+        """Add up; zeros where there are none."""
+        return cls(*map(sum, zip((0, 0, 0, 0), *tallies, strict=True)))
+
+    @property
+    def hmean(self) -> float:
+        """Harmonic mean of precision and recall, 0..1.
+
+        1 where there is nothing to find and nothing was found: such a picture has no error.
+        """
+        things = self.detections + self.care
+        return 2 * self.matched / things if things else 1.0
+
+    @property
+    def errors(self) -> int:
+        """Missed words and false detections."""
+        return self.detections + self.care - 2 * self.matched
+
+
 @dataclass(frozen=True)
 class Band:
-    """Recall among the care words of one range of text heights.
+    """Recall among the care words of one range of text heights, or of orientations.
 
-    low, high  pixels, low <= height < high
+    low, high  pixels or degrees, low <= value < high
     """
 
     low: float
@@ -39,7 +70,9 @@ class Report:
     detections  those that count: not on don't-care text
     care        words that count
     matched     one-to-one matches of words and detections that count
-    bands       recall by text height
+    bands       recall by text height, pixels
+    angles      recall by orientation, degrees from the horizontal; the names of the bands are
+                ORIENTATIONS
     """
 
     images: int
@@ -48,6 +81,7 @@ class Report:
     care: int
     matched: int
     bands: tuple[Band, ...] = ()
+    angles: tuple[Band, ...] = ()
 
     @property
     def precision(self) -> float:
@@ -83,5 +117,15 @@ class Report:
                     "recall": round(band.recall, 6),
                 }
                 for band in self.bands
+            ],
+            "recall_by_orientation": [
+                {
+                    "orientation": name,
+                    "from_degrees": band.low,
+                    "to_degrees": band.high,
+                    "care_words": band.care,
+                    "recall": round(band.recall, 6),
+                }
+                for name, band in zip(ORIENTATIONS, self.angles, strict=False)
             ],
         }

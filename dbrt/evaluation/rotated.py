@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbrt.datasets import Word
-from dbrt.evaluation.iou import MIN_IOU, Comparison, Detections, summarise, text_height
+from dbrt.evaluation.iou import MIN_IOU
+from dbrt.evaluation.matching import Comparison, Detections, summarise
 from dbrt.evaluation.report import Report
 
 MAX_ANGLE = np.pi / 8  # radians; a match is below it
@@ -40,13 +41,7 @@ def compare_rotated(detections: Detections, words: Sequence[Word]) -> Comparison
     care = np.array([word.care for word in words], bool)
     agree = (_level_iou(truth, found) > MIN_IOU) & (_angle_between(truth, found) < MAX_ANGLE)
     counts = ~agree[~care].any(axis=0)
-    return Comparison(
-        pairs=np.argwhere(agree & care[:, None] & counts[None]),
-        counts=counts,
-        scores=np.ones(len(found), np.float32) if scores is None else np.asarray(scores),
-        heights=np.array([text_height(word.polygon) for word in words], np.float32),
-        care=care,
-    )
+    return Comparison.build(agree, counts, words, scores)
 
 
 def _boxes(polygons: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

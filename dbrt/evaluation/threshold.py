@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dbrt.datasets import Word
-from dbrt.evaluation.iou import Detections, compare_all, summarise
+from dbrt.evaluation.iou import compare
+from dbrt.evaluation.matching import Compare, Comparison, Detections, summarise
 from dbrt.evaluation.report import Report
 
 GRID: tuple[float, ...] = tuple(round(float(t), 2) for t in np.arange(0.3, 0.91, 0.02))
@@ -32,6 +33,7 @@ def best_threshold(
     detections: Sequence[Detections],
     words: Sequence[Sequence[Word]],
     grid: Sequence[float] = GRID,
+    compare: Compare = compare,
 ) -> ThresholdCurve:
     """Score the detections at every threshold of a grid; polygons are intersected only once.
 
@@ -40,13 +42,24 @@ def best_threshold(
 
     detections, words  as for `evaluate_icdar`; scores must be there
     grid               score thresholds, 0..1
+    compare            the protocol's comparison of one picture; ICDAR 2015's by default
 
     Raises ValueError for an empty grid or detections without scores.
     """
-    if not grid:
-        raise ValueError("the grid of thresholds is empty")
     if any(scores is None for _, scores in detections):
         raise ValueError("detections have no scores to put a threshold on")
+    pairs = zip(detections, words, strict=True)
+    return threshold_curve([compare(found, truth) for found, truth in pairs], grid)
+
+
+def threshold_curve(
+    comparisons: Sequence[Comparison], grid: Sequence[float] = GRID
+) -> ThresholdCurve:
+    """Score pictures that are already compared at every threshold of a grid.
+
+    Raises ValueError for an empty grid.
+    """
+    if not grid:
+        raise ValueError("the grid of thresholds is empty")
     thresholds = tuple(sorted(grid))
-    comparisons = compare_all(detections, words)
     return ThresholdCurve(thresholds, tuple(summarise(comparisons, t) for t in thresholds))

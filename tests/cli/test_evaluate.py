@@ -13,6 +13,7 @@ import pytest
 
 from dbrt.cli import main
 from dbrt.detector import TextDetector
+from dbrt.evaluation import run
 from dbrt.regions import TextRegions
 
 LINE = "10,20,50,20,50,30,10,30"
@@ -68,9 +69,7 @@ class Detector:
 
 @pytest.fixture
 def detector(monkeypatch):
-    module = types.ModuleType("dbrt.detector")
-    module.TextDetector = Detector
-    monkeypatch.setitem(sys.modules, "dbrt.detector", module)
+    monkeypatch.setattr(run, "TextDetector", Detector)
     return Detector
 
 
@@ -109,7 +108,7 @@ def test_limit_takes_the_first_pictures(folder, detections, capsys):
 def test_pictures_without_result_are_told(folder, detections, capsys):
     (detections / "res_b.txt").unlink()
     assert evaluate(folder, "--detections", detections) == 0
-    assert "1 of 2 pictures have no result file" in capsys.readouterr().err
+    assert "1 of 2 pictures without a result file" in capsys.readouterr().err
 
 
 def test_a_model_is_run_with_the_options_given(folder, detector, tmp_path, capsys):

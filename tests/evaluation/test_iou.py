@@ -5,7 +5,7 @@ import pytest
 
 from dbrt.datasets import Word, open_dataset
 from dbrt.evaluation import evaluate_icdar, read_results
-from dbrt.evaluation.iou import text_height
+from dbrt.evaluation.matching import text_height
 
 
 def quad(x, y, width, height):
