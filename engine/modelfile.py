@@ -8,6 +8,7 @@ that belongs to the model and not to the machine: normalisation, decode threshol
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dbrt.engine import settings
+from dbrt.engine.declaration import NEEDED, Declaration, adopt, read_declaration, toml_beside
 from dbrt.engine.settings import Settings, Triple
-from dbrt.errors import InputError
+from dbrt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import onnx
@@ -46,6 +48,7 @@ class ModelFile:
                         pixels ("region"); min_score belongs to it
     card                data, steps, accuracy: the model card's JSON
     has_threshold_head  whether the threshold map can be asked for
+    declaration         of a detector from elsewhere, what the file does not say; else None
     """
 
     path: Path
@@ -61,6 +64,7 @@ class ModelFile:
     has_threshold_head: bool
     score: Literal["box", "region"] = "box"
     card: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    declaration: Declaration | None = None
 
     @property
     def decode_options(self) -> dict[str, Any]:
@@ -84,16 +88,21 @@ class ModelFile:
         Raises InputError where the file has changed since it was first read.
         """
         data = _read(self.path)
-        if hashlib.sha256(data).hexdigest() != self.sha256:
+        if _digest(data, self.declaration) != self.sha256:
             raise InputError(f"model file {self.path} changed while it was in use: start again")
-        return _parse(data, self.path)
+        model = _parse(data, self.path)
+        return model if self.declaration is None else adopt(model, self.declaration, self.path)
 
 
-def read_model_file(path: str | Path) -> ModelFile:
+def read_model_file(path: str | Path, declared: Mapping[str, str] | None = None) -> ModelFile:
     """Read and check a model file.
 
+    declared  for a detector from elsewhere: what it wants, by the keys of `dbrt.engine.declaration`
+              and as text; wins over the TOML beside the file
+
     Raises InputError, one line, where the file is missing, empty, cut short, not ONNX, refers to
-    other files, or lacks dbrt's metadata.
+    other files, or has neither dbrt's metadata nor a declaration; UsageError where `declared` is
+    for a file that needs none.
     """
     path = Path(path)
     data = _read(path)
@@ -101,8 +110,13 @@ def read_model_file(path: str | Path) -> ModelFile:
     props = {prop.key: prop.value for prop in model.metadata_props}
     if props.get("dbrt.format") != FORMAT:
         found = props.get("dbrt.format")
-        what = "no dbrt metadata" if found is None else f"format {found!r}, not {FORMAT!r}"
-        raise InputError(f"model file {path} has {what}: write it with dbrt export")
+        if found is None:
+            return _read_foreign(path, data, model, declared or {})
+        raise InputError(
+            f"model file {path} has format {found!r}, not {FORMAT!r}: write it with dbrt export"
+        )
+    if declared:
+        raise UsageError(f"model file {path} says itself what it wants: leave out --declare")
     outputs = _check_interface(model, path)
     read = Settings(props, f"model file {path}", "write it with dbrt export")
     return ModelFile(
@@ -120,6 +134,46 @@ def read_model_file(path: str | Path) -> ModelFile:
         score=read.get("dbrt.score", settings.score, "box"),
         card=read.get("dbrt.card", settings.card, "{}"),
     )
+
+
+def _read_foreign(
+    path: Path, data: bytes, model: onnx.ModelProto, given: Mapping[str, str]
+) -> ModelFile:
+    """Read a detector from elsewhere as its declaration says."""
+    declared = read_declaration(path, given)
+    if declared is None:
+        raise InputError(
+            f"model file {path} has no dbrt metadata: write it with dbrt export, or declare "
+            f"{', '.join(NEEDED)} in {toml_beside(path).name} beside it or with --declare KEY=VALUE"
+        )
+    adopt(model, declared, path)  # what does not fit is said now
+    read = declared.settings
+    return ModelFile(
+        path=path,
+        sha256=_digest(data, declared),
+        name=read.get("name", settings.name, _safe_name(path.stem)),
+        backbone=read.get("backbone", str, "unknown"),
+        mean=declared.mean,
+        std=declared.std,
+        unit=read.get("unit", settings.unit, "word"),
+        binarize=read.get("binarize", settings.fraction, "0.3"),
+        min_score=read.get("min_score", settings.fraction, "0.6"),
+        unclip_ratio=read.get("unclip_ratio", settings.ratio, "1.5"),
+        has_threshold_head=bool(declared.threshold),
+        score=read.get("score", settings.score, "box"),
+        declaration=declared,
+    )
+
+
+def _safe_name(stem: str) -> str:
+    """Return a file's name with what a model's name may not hold replaced."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", stem).lstrip("._-")[:64] or "model"
+
+
+def _digest(data: bytes, declaration: Declaration | None) -> str:
+    """SHA-256 of the file; with a declaration, of both, for both make the graph."""
+    more = b"" if declaration is None else declaration.identity
+    return hashlib.sha256(data + more).hexdigest()
 
 
 def find_model(name: str | Path = "auto") -> Path:

@@ -38,12 +38,13 @@ def load_model(settings: StreamSettings, report: Report) -> StreamModel:
     Raises InputError where the model file is missing or can't be read; UsageError or RunnerError
     where the runner or its precision can't be had here, before any thread is at work.
     """
+    from dbrt.engine.declaration import parse_declared
     from dbrt.engine.modelfile import find_model, read_model_file
     from dbrt.engine.select import choose, open_runner
     from dbrt.engine.spec import shape_for_frame
     from dbrt.postproc import decode, warm_up
 
-    model = read_model_file(find_model(settings.model))
+    model = read_model_file(find_model(settings.model), parse_declared(settings.declare))
     choose(settings.runner, settings.precision)
     min_score = model.min_score if settings.min_score is None else settings.min_score
 

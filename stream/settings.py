@@ -27,6 +27,7 @@ class StreamSettings:
     size: int = 736
     shape: tuple[int, int] | None = None
     model: str = "auto"
+    declare: tuple[str, ...] = ()
     runner: str = "auto"
     precision: str = "auto"
     min_score: float | None = None

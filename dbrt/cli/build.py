@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dbrt.cli import declare as declared
+
 if TYPE_CHECKING:
     from dbrt.engine.build import BuiltEngine
     from dbrt.engine.modelfile import ModelFile
@@ -47,6 +49,7 @@ Examples:
 )
 @click.option("--batch", type=click.IntRange(1, 64), default=1, help="Frames in one call.")
 @click.option("--model", default="auto", help="auto, dbrt-lite, dbrt-r18, or a model file.")
+@declared.option
 @click.option("--runner", default="auto", help="auto, tensorrt, openvino or onnxruntime.")
 @click.option("--precision", default="auto", help="auto, fp32, fp16, bf16 or int8.")
 @click.option("--force", is_flag=True, help="Build even what the cache has.")
@@ -57,16 +60,16 @@ def command(
     frames: tuple[str, ...],
     shapes: tuple[str, ...],
     model: str,
+    declare: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> None:
     """Compile a model into engines for this machine, and compare each with float32."""
     wanted = _shapes(sizes, frames, shapes)
 
-    from dbrt.engine.modelfile import find_model, read_model_file
     from dbrt.engine.select import choose
 
-    read = read_model_file(find_model(model))
+    read = declared.read_declared(model, declare)
     choose(options["runner"], options["precision"])  # what can't run here is said before any work
     with _progress(len(wanted) + 1) as show:
         show("post-processing: compiling kernels")

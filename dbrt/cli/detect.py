@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dbrt.cli import declare as declared
 from dbrt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Examples:
 @click.option("--size", type=int, default=736, help="Longest side of the network's input.")
 @click.option("--shape", metavar="HxW", help="The network's input outright, for example 736x1280.")
 @click.option("--model", default="auto", help="auto, dbrt-lite, dbrt-r18, or a model file.")
+@declared.option
 @click.option("--runner", default="auto", help="auto, tensorrt, openvino or onnxruntime.")
 @click.option("--precision", default="auto", help="auto, fp32, fp16, bf16 or int8.")
 @click.option(
@@ -100,13 +102,22 @@ def command(
     return InputError.exit_code if summary.failures else 0
 
 
-def _detector_options(*, size: int, shape: str | None, polygons: bool, **rest: Any) -> Options:
+def _detector_options(
+    *,
+    model: str,
+    declare: tuple[str, ...],
+    size: int,
+    shape: str | None,
+    polygons: bool,
+    **rest: Any,
+) -> Options:
     """Return the arguments of TextDetector; refuses sizes before anything heavy is loaded."""
     from dbrt.engine.spec import check_size, parse_shape
 
     return {
         "size": check_size(size),
         "shape": None if shape is None else parse_shape(shape),
+        "model": declared.read_declared(model, declare) if declare else model,
         "output": "polygon" if polygons else "quad",
         **rest,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dbrt.cli import declare as declared
 from dbrt.errors import UsageError
 
 _EPILOG = """\b
@@ -71,6 +72,7 @@ def _checked(option: click.Parameter, value: Any, path: str) -> Any:
 @click.option("--size", default=736, help="Longest side of the network's input.")
 @click.option("--shape", metavar="HxW", help="Shape of the network's input, in place of --size.")
 @click.option("--model", default="auto", help="auto, dbrt-lite, dbrt-r18, or a model file.")
+@declared.option
 @click.option("--runner", default="auto", help="auto, tensorrt, openvino or onnxruntime.")
 @click.option("--precision", default="auto", help="auto, fp32, fp16, bf16 or int8.")
 @click.option("--min-score", type=float, help="Least score of a region, 0 to 1.  [default: model]")
