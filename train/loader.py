@@ -42,12 +42,12 @@ class Batch:
 def open_sets(data: DataConfig) -> tuple[list[list[Sample]], list[Sample]]:
     """Read the annotations of all sets; return (training samples by set, validation samples).
 
-    Validation samples are drawn by the seed from the first set and never trained on.
+    Validation samples are drawn by `split_seed` from the first set and never trained on.
     Raises UsageError for a malformed name, InputError where data can't be read, TrainingError where
     nothing is left to train on.
     """
     sets = [_open_set(name) for name in data.sets]
-    order = np.random.default_rng(data.seed).permutation(len(sets[0]))
+    order = np.random.default_rng(data.split_seed).permutation(len(sets[0]))
     held = set(order[: data.validation].tolist())
     validation = [sample for i, sample in enumerate(sets[0]) if i in held]
     sets[0] = [sample for i, sample in enumerate(sets[0]) if i not in held]
@@ -66,14 +66,19 @@ def _open_set(name: str) -> list[Sample]:
     return list(open_dataset(kind, rest))
 
 
+def set_shares(weights: Sequence[float]) -> NDArray[np.float64]:
+    """Return how often each set is drawn from, summing to 1."""
+    shares = np.asarray(weights, np.float64)
+    return shares / shares.sum()
+
+
 class BatchMaker:
     """Makes batch k of a run."""
 
     def __init__(self, config: TrainConfig, sets: Sequence[Sequence[Sample]]) -> None:
         self.config = config
         self.sets = sets
-        weights = np.asarray(config.data.weights, np.float64)
-        self.shares = weights / weights.sum()
+        self.shares = set_shares(config.data.weights)
 
     def make(self, step: int) -> Batch:
         """Return the batch of one step; a picture that can't be read raises InputError."""

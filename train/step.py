@@ -27,7 +27,7 @@ TERMS = (
 
 
 def normalise(frames: Any) -> Any:
-    """Turn (N, H, W, 3) uint8 BGR into the network's input: RGB, ImageNet mean and deviation.
+    """Turn (N, H, W, 3) BGR 0..255 into the network's input: RGB, ImageNet mean and deviation.
 
     returns  float32 (N, H, W, 3), or (N, 3, H, W) under channels_first
     """
@@ -39,17 +39,30 @@ def normalise(frames: Any) -> Any:
 
 
 class StepModel(keras.Model):
-    """frames (N, H, W, 3) uint8 in; losses of dbrt.train.losses against (N, 4, H, W) targets."""
+    """frames (N, H, W, 3) uint8 in; losses of dbrt.train.losses against (N, 4, H, W) targets.
 
-    def __init__(self, network: Any, config: LossConfig) -> None:
-        super().__init__(name="step")
+    crops  a dbrt.train.accelerator.layer.CropLayer: then draws come in instead of frames, and
+           frames and targets are made here
+    """
+
+    def __init__(self, network: Any, config: LossConfig, crops: Any = None) -> None:
+        # No cast of what comes in: in half a float, frame positions are off by pixels.
+        super().__init__(name="step", autocast=False)
         self.network = network
         self.loss_config = config
+        self.crops = crops
         self.terms = {name: keras.metrics.Mean(name=name) for name in TERMS}
 
-    def call(self, frames: Any, training: bool | None = None) -> Any:
-        """Return the logits (N, H, W, 2) float32."""
-        return self.network(normalise(frames), training=training)
+    def build(self, input_shape: Any = None) -> None:
+        """Mark the model as built: the network came with its variables."""
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the logits (N, H, W, 2) float32; of a draw, the logits and the targets."""
+        if self.crops is None:
+            return self.network(normalise(inputs), training=training)
+        frames, targets = self.crops(inputs)
+        return self.network(normalise(frames), training=training), targets
 
     def compute_loss(
         self,
@@ -60,6 +73,8 @@ class StepModel(keras.Model):
         training: bool = True,
     ) -> Any:
         """Return the sum of the terms and keep each term's mean since the last reset."""
+        if self.crops is not None:
+            y_pred, y = y_pred
         losses = db_losses(y_pred, y, self.loss_config)
         for name, mean in self.terms.items():
             mean.update_state(losses[name])

@@ -46,15 +46,15 @@ def make_targets(
     border = np.zeros(shape, np.uint8)
     for polygon, is_care in zip(polygons, care, strict=True):
         if not is_care or short_side(polygon) < min_side:
-            _fill(mask, polygon, 0)
+            fill(mask, polygon, 0)
             continue
         distance = offset_distance(polygon)
         shrunk = offset(polygon, -distance) if distance > 0.0 else []
         if not shrunk:
-            _fill(mask, polygon, 0)
+            fill(mask, polygon, 0)
             continue
         for piece in shrunk:
-            _fill(text, piece, 1)
+            fill(text, piece, 1)
         _draw_border(closeness, border, polygon, distance)
     # The band of a word reaches over its neighbours' don't-care areas: the mask decides there.
     border &= mask
@@ -84,7 +84,8 @@ def offset(polygon: Polygon, distance: float) -> list[Polygon]:
     return [(np.array(p, np.float64) / _CLIPPER_SCALE).astype(np.float32) for p in pieces]
 
 
-def _fill(canvas: NDArray[np.uint8], polygon: Polygon, value: int) -> None:
+def fill(canvas: NDArray[np.uint8], polygon: Polygon, value: int) -> None:
+    """Set the pixels of `canvas` (H, W) whose centres lie in a polygon, in place."""
     # fillPoly's integer x is the pixel's centre; ours is its left edge: hence the half pixel.
     points = np.round((np.asarray(polygon, np.float64) - 0.5) * (1 << _FILL_BITS))
     cv2.fillPoly(canvas, [points.astype(np.int32)], [value], shift=_FILL_BITS)
@@ -103,7 +104,7 @@ def _draw_border(
     origin = np.array([left, top], np.float32)
     inside = np.zeros((bottom - top, right - left), np.uint8)
     for piece in offset(polygon, distance):
-        _fill(inside, piece - origin, 1)
+        fill(inside, piece - origin, 1)
     near = 1.0 - np.minimum(outline_distance(polygon - origin, inside.shape) / distance, 1.0)
     near *= inside
     rows, columns = slice(top, bottom), slice(left, right)
