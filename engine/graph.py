@@ -97,8 +97,9 @@ def _normalised_frame(graph: onnx.GraphProto, model: ModelFile) -> list[onnx.Nod
     from onnx import TensorProto, helper
 
     turned = turn_stem(graph, INPUT)
-    _add_weight(graph, "frame/mean", np.array(model.mean[::-1], np.float32))
-    _add_weight(graph, "frame/std", np.array(model.std[::-1], np.float32))
+    # With all four dimensions: for fewer, TensorRT's parser adds layers that no node stands for.
+    _add_weight(graph, "frame/mean", np.array(model.mean[::-1], np.float32).reshape(1, 1, 1, 3))
+    _add_weight(graph, "frame/std", np.array(model.std[::-1], np.float32).reshape(1, 1, 1, 3))
     last = INPUT if turned else "frame/bgr"
     nodes = [
         helper.make_node("Cast", [FRAME], ["frame/float"], "frame/float", to=TensorProto.FLOAT),
@@ -123,7 +124,7 @@ def _to_bytes(
     public = PUBLIC[name]
     _rename(graph, name, f"{public}/float")
     if public == MAP:
-        _add_weight(graph, "bytes/255", np.array(255, np.float32))
+        _add_weight(graph, "bytes/255", np.full((1, 1, 1, 1), 255, np.float32))
         _add_weight(graph, "bytes/shape", np.array(shape, np.int64))
     scaled, rounded, flat = (f"{public}/{step}" for step in ("scaled", "rounded", "flat"))
     return [

@@ -11,7 +11,7 @@ import contextlib
 import platform
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import metadata
 from typing import Any, ClassVar, Self
@@ -64,7 +64,7 @@ class OnnxRuntimeRunner(Runner):
         self._busy: deque[tuple[Future[None], _Slot, Any]] = deque()  # oldest first
 
     @classmethod
-    def plan(cls, precision: str) -> Plan:
+    def plan(cls, precision: str, targets: tuple[str, ...] = ()) -> Plan:
         """Take fp32, on CUDA where this ONNX Runtime has it and a card answers."""
         ort = _onnxruntime()
         version = str(ort.__version__)
@@ -239,6 +239,22 @@ def _session(ort: Any, engine: bytes, providers: list[Any]) -> Any:
 
 def _on_cpu(start: str, why_not: str) -> str:
     return f"{start} on the CPU, not on CUDA: {why_not}"
+
+
+def open_graph(graph: bytes) -> Callable[[Frames], dict[str, Any]]:
+    """Load a float32 graph on the CPU; the call takes frames and returns all outputs by name.
+
+    Raises RunnerError where ONNX Runtime is not here or refuses the graph.
+    """
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as exc:  # its exceptions share no base class of their own
+        raise RunnerError(f"onnxruntime refuses the graph: {_first_line(exc)}") from None
+    names = [output.name for output in session.get_outputs()]
+    return lambda frames: dict(zip(names, session.run(names, {FRAME: frames}), strict=True))
 
 
 def _onnxruntime() -> Any:

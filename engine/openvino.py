@@ -11,6 +11,7 @@ import functools
 import platform
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -45,7 +46,7 @@ class OpenVinoRunner(Runner):
         self._outputs = [MAP, THRESHOLD] if spec.threshold_head else [MAP]
 
     @classmethod
-    def plan(cls, precision: str) -> Plan:
+    def plan(cls, precision: str, targets: tuple[str, ...] = ()) -> Plan:
         """Take bf16 where the CPU computes it natively, else fp32; or what was asked for."""
         ov = _openvino()
         core = _core()
@@ -156,6 +157,26 @@ class OpenVinoRunner(Runner):
         if request is None:
             raise RuntimeError("the runner is closed")
         return request
+
+
+def open_graph(graph: bytes) -> Callable[[Frames], dict[str, Any]]:
+    """Load a float32 graph on the CPU; the call takes frames and returns all outputs by name.
+
+    Raises RunnerError where OpenVINO is not here or refuses the graph.
+    """
+    _openvino()
+    try:
+        core = _core()
+        model = core.read_model(graph, b"")
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    except RuntimeError as exc:
+        raise RunnerError(f"openvino refuses the graph: {_last_line(exc)}") from None
+
+    def run(frames: Frames) -> dict[str, Any]:
+        results = compiled({FRAME: frames})
+        return {output.get_any_name(): value for output, value in results.items()}
+
+    return run
 
 
 def _openvino() -> Any:

@@ -20,6 +20,7 @@ from dbrt.engine.letterbox import letterbox
 from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.runner import Frames, Maps, Runner
 from dbrt.engine.select import choose, make_spec
+from dbrt.engine.spec import EngineSpec
 from dbrt.errors import RunnerError
 from dbrt.regions import Quads, TextRegions
 
@@ -93,7 +94,7 @@ def measure(runner: Runner, reference: Runner, find_regions: FindRegions) -> Par
     reference     of the same shape and batch (`open_reference`)
     find_regions  decodes one map
     """
-    batches = _batches(parity_frames(), runner)
+    batches = batches_of(parity_frames(), runner.spec, runner.model.fill)
     found = np.concatenate([runner.infer(b)[:n].copy() for b, n in batches])
     expected = np.concatenate([reference.infer(b)[:n].copy() for b, n in batches])
     return compare(
@@ -200,17 +201,20 @@ def _draw(height: int, width: int, seed: np.random.Generator) -> NDArray[np.uint
     return np.asarray(cv2.GaussianBlur(frame, (3, 3), 0), np.uint8)
 
 
-def _batches(pictures: Sequence[NDArray[np.uint8]], runner: Runner) -> list[tuple[Frames, int]]:
-    """Letterbox the pictures into batches, each with how many of its pictures count.
+def batches_of(
+    pictures: Sequence[NDArray[np.uint8]], spec: EngineSpec, fill: tuple[int, int, int]
+) -> list[tuple[Frames, int]]:
+    """Letterbox pictures into batches for an engine, each with how many of its pictures count.
+
+    fill  BGR of the margin, `ModelFile.fill`
 
     The last batch is filled up by repeating.
     """
-    size, fill = runner.spec.batch, runner.model.fill
-    canvases = [letterbox(picture, runner.spec.shape, fill)[0] for picture in pictures]
+    canvases = [letterbox(picture, spec.shape, fill)[0] for picture in pictures]
     batches = []
-    for start in range(0, len(canvases), size):
-        part = canvases[start : start + size]
-        filled = part + [part[-1]] * (size - len(part))
+    for start in range(0, len(canvases), spec.batch):
+        part = canvases[start : start + spec.batch]
+        filled = part + [part[-1]] * (spec.batch - len(part))
         batches.append((np.stack(filled), len(part)))
     return batches
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from dbrt.engine.cache import EngineCache
@@ -18,6 +19,7 @@ LOG = logging.getLogger("dbrt.engine")
 
 # What `auto` tries, first to last. The classes are imported only when they are asked for.
 CLASSES = {
+    "tensorrt": ("dbrt.engine.tensorrt.runner", "TensorRtRunner"),
     "openvino": ("dbrt.engine.openvino", "OpenVinoRunner"),
     "onnxruntime": ("dbrt.engine.onnxruntime", "OnnxRuntimeRunner"),
 }
@@ -49,29 +51,53 @@ def open_runner(
     """
     read = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
     chosen, plan = choose(runner, precision)
+    obstacle = chosen.obstacle()
+    if obstacle:
+        raise RunnerError(obstacle)
     spec = make_spec(read, chosen, plan, shape=shape, batch=batch, threshold_head=threshold_head)
     engine = _obtain(chosen, read, spec, EngineCache() if cache is None else cache)
     return chosen.open(engine, spec, read, plan.reason, streams=streams)
 
 
-def choose(runner: str = "auto", precision: str = "auto") -> tuple[type[Runner], Plan]:
+def choose(
+    runner: str = "auto", precision: str = "auto", targets: tuple[str, ...] = ()
+) -> tuple[type[Runner], Plan]:
     """Return the runner's class and its plan; `auto` takes the first that can run here.
 
-    Raises UsageError for a name that does not exist, RunnerError where it can't run, with the
-    reason of each that was tried.
+    targets  cards to build for, ("sm_75", "sm_89"): then `auto` takes tensorrt
+
+    A runner that is named may be one that builds here and can't run (`Runner.obstacle`). Raises
+    UsageError for a name that does not exist, RunnerError where nothing can be built, with the
+    reason of each runner that was tried.
     """
     if precision not in ("auto", *PRECISIONS):
         raise UsageError(f"no precision {precision}: take auto or {', '.join(PRECISIONS)}")
     if runner not in ("auto", *RUNNERS):
         raise UsageError(f"no runner {runner}: take auto or {', '.join(RUNNERS)}")
+    if targets:
+        if runner not in ("auto", "tensorrt"):
+            raise UsageError(f"--target is for --runner tensorrt: {runner} builds for this CPU")
+        runner = "tensorrt"
     if runner != "auto":
-        return _planned(runner, precision)
+        chosen = _runner_class(runner)
+        return chosen, chosen.plan(precision, targets)
+    return _first(precision)
+
+
+def _first(precision: str) -> tuple[type[Runner], Plan]:
+    """Return the first runner that can run here; its reason tells what an installed one lacks."""
     reasons = []
+    told = ""
     for name in CLASSES:
+        chosen = _runner_class(name)
         try:
-            return _planned(name, precision)
+            if chosen.obstacle():
+                raise RunnerError(chosen.obstacle())
+            plan = chosen.plan(precision)
+            return chosen, replace(plan, reason=plan.reason + told)
         except RunnerError as exc:
             reasons.append(str(exc))
+            told = told or chosen.passed_over(exc)
     raise RunnerError("no runner can run here: " + "; ".join(reasons))
 
 
@@ -99,12 +125,10 @@ def make_spec(
     )
 
 
-def _planned(name: str, precision: str) -> tuple[type[Runner], Plan]:
-    if name not in CLASSES:
-        raise RunnerError(f"this version has no {name} runner: take --runner auto")
+def _runner_class(name: str) -> type[Runner]:
     module, attribute = CLASSES[name]
     chosen: type[Runner] = getattr(importlib.import_module(module), attribute)
-    return chosen, chosen.plan(precision)
+    return chosen
 
 
 def _obtain(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:

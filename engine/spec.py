@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dbrt.engine.modelfile import MODELS
@@ -17,6 +17,8 @@ MAX_SIZE = 4096
 
 RUNNERS = ("tensorrt", "openvino", "onnxruntime")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+
+TARGET_SEPARATOR = "+"  # of the cards that one TensorRT-RTX engine was built for
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class EngineSpec:
     precision       "fp32", "fp16", "bf16" or "int8"
     runner          "tensorrt", "openvino" or "onnxruntime"
     runner_version  of the library that built it
-    target          what it was built for: "sm_89", or the CPU's instruction set
+    target          what it was built for: "sm_89", "sm_75+sm_89", or the CPU's instruction set
     graph_version   of the inference graph (`dbrt.engine.graph.GRAPH_VERSION`)
     threshold_head  whether it also puts out the threshold map
     """
@@ -69,10 +71,25 @@ class EngineSpec:
         size = f"--size {height}" if height == width else f"--shape {height}x{width}"
         model = self.model_name if self.model_name in MODELS else f"{self.model_name}.onnx"
         batch = f" --batch {self.batch}" if self.batch > 1 else ""
+        cards = ",".join(self.targets).replace("_", "")
+        target = f" --target {cards}" if len(self.targets) > 1 else ""
         return (
             f"dbrt build {size} --model {model}{batch} "
-            f"--runner {self.runner} --precision {self.precision} --force"
+            f"--runner {self.runner} --precision {self.precision}{target} --force"
         )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What it was built for, one by one: ("sm_75", "sm_89")."""
+        return tuple(self.target.split(TARGET_SEPARATOR))
+
+    def covers(self, wanted: EngineSpec) -> bool:
+        """Whether an engine of this spec serves where `wanted` is asked for.
+
+        The same but for the target, which must include all of `wanted`'s.
+        """
+        same = replace(self, target=wanted.target) == wanted
+        return same and set(wanted.targets) <= set(self.targets)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -88,6 +88,11 @@ class Library:
     log: ErrorLog
 
     @property
+    def title(self) -> str:
+        """Name and version, as specs and messages have them: "tensorrt-rtx 1.7.1.116"."""
+        return f"{self.flavour} {self.version}"
+
+    @property
     def is_rtx(self) -> bool:
         """Whether this is TensorRT-RTX, whose engines are compiled to the end on the card."""
         return self.flavour == TENSORRT_RTX
@@ -110,6 +115,18 @@ def load_library(flavour: str | None = None) -> Library:
     broken = [reason for reason in reasons if reason]
     absent = f"neither {TENSORRT} nor {TENSORRT_RTX}" if flavour is None else f"no {flavour}"
     raise RunnerError(f"{'; '.join(broken) or f'{absent} is installed'}: {INSTALL}")
+
+
+def library_of(runner_version: str) -> Library:
+    """Load the library that a spec's `runner_version` names.
+
+    Raises RunnerError where it is not here, or here in another version.
+    """
+    flavour = runner_version.partition(" ")[0]
+    library = load_library(flavour if flavour in FLAVOURS else None)
+    if library.title != runner_version:
+        raise RunnerError(f"{runner_version} is needed, here is {library.title}: build anew")
+    return library
 
 
 def installed_version(flavour: str) -> str | None:
