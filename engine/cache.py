@@ -135,6 +135,32 @@ class EngineCache:
             _sync_folder(self.folder)
         return path
 
+    def load_beside(self, spec: EngineSpec, suffix: str) -> bytes | None:
+        """Read what a runner keeps beside an engine to start faster; None where there is nothing.
+
+        Raises EngineError where it belongs to others or can be written by others.
+        """
+        path = self._beside(spec, suffix)
+        if not os.path.lexists(path):
+            return None
+        self._check_folder()
+        return _read_trusted(path, f"remove {path}")
+
+    def store_beside(self, spec: EngineSpec, suffix: str, data: bytes) -> None:
+        """Keep something beside an engine, such as compiled kernels; what was there goes.
+
+        Call it under `lock`. Raises OutputError where the folder can't be written or is full.
+        """
+        path = self._beside(spec, suffix)
+        with self._writing(path):
+            self._make_folder()
+            with _temporary(path, data) as temporary:
+                os.replace(temporary, path)
+
+    def _beside(self, spec: EngineSpec, suffix: str) -> Path:
+        path = self.path(spec)
+        return path.with_name(f"{path.name}.{suffix}")
+
     @contextlib.contextmanager
     def lock(self, spec: EngineSpec, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
         """Hold the build of `spec`; a second process or thread waits here for the first.

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar, Self
 
+from dbrt.engine.cuda.device import Device, open_device
+from dbrt.engine.cuda.kernel import LetterboxKernel
 from dbrt.engine.driver import find_driver
+from dbrt.engine.graph import MAP
 from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.runner import (
     DEFAULT_OPTIONS,
     BuildOptions,
     Compiled,
+    Frame,
     Frames,
     Maps,
     OnProgress,
@@ -18,9 +26,8 @@ from dbrt.engine.runner import (
 )
 from dbrt.engine.spec import EngineSpec
 from dbrt.engine.tensorrt.builder import compile_engine
-from dbrt.engine.tensorrt.library import FLAVOURS, installed_version
 from dbrt.engine.tensorrt.jit import read_jit_cache, write_jit_cache
-from dbrt.engine.tensorrt.library import Library, library_of
+from dbrt.engine.tensorrt.library import FLAVOURS, Library, installed_version, library_of
 from dbrt.engine.tensorrt.loaded import LoadedEngine
 from dbrt.engine.tensorrt.slot import HostBuffers, Slot
 from dbrt.engine.tensorrt.targets import choose_targets
