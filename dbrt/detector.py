@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dbrt.engine.letterbox import letterbox
+from dbrt.engine.letterbox import content_size, letterbox
 from dbrt.engine.modelfile import ModelFile, find_model, read_model_file
 from dbrt.engine.runner import Runner
 from dbrt.engine.select import choose, open_runner
@@ -54,6 +54,20 @@ class _Lane(NamedTuple):
 
     runner: Runner
     canvas: Frame
+
+    def letterbox(self, frame: Frame) -> float:
+        """Fill the canvas, unless the runner letterboxes by itself; return the frame's scale."""
+        if self.runner.letterboxes:
+            return content_size((frame.shape[0], frame.shape[1]), self.runner.shape)[2]
+        fill = self.runner.model.fill
+        return letterbox(frame, self.runner.shape, fill, out=self.canvas[0])[1]
+
+    def infer(self, frame: Frame) -> Map:
+        """Return the map of the frame that was letterboxed last, the runner's own."""
+        runner = self.runner
+        maps = runner.infer_frames([frame]) if runner.letterboxes else runner.infer(self.canvas)
+        map: Map = maps[0]
+        return map
 
 
 class TextDetector:
@@ -136,6 +150,7 @@ class TextDetector:
     def timings(self) -> dict[str, float]:
         """Milliseconds of the last call: `letterbox_ms`, `network_ms`, `decode_ms`.
 
+        Where the runner letterboxes on the GPU, that is in `network_ms`.
         Of a list the sums over its frames. Opening an engine is not counted.
         """
         return dict(self._timings)
@@ -175,8 +190,8 @@ class TextDetector:
         """
         frame = _checked(frame, "the frame")
         lane = self._lane(frame)
-        _, scale = letterbox(frame, lane.runner.spec.shape, self.model.fill, out=lane.canvas[0])
-        return lane.runner.infer(lane.canvas)[0].copy(), scale
+        scale = lane.letterbox(frame)
+        return lane.infer(frame).copy(), scale
 
     @property
     def decode_options(self) -> dict[str, Any]:
@@ -203,9 +218,9 @@ class TextDetector:
     def _detect(self, frame: Frame) -> TextRegions:
         lane = self._lane(frame)
         times = [time.perf_counter()]
-        _, scale = letterbox(frame, lane.runner.spec.shape, self.model.fill, out=lane.canvas[0])
+        scale = lane.letterbox(frame)
         times.append(time.perf_counter())
-        map = lane.runner.infer(lane.canvas)[0]
+        map = lane.infer(frame)
         times.append(time.perf_counter())
         factor = 1 / scale
         size = frame.shape[:2]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dbrt.engine.letterbox import letterbox
+from dbrt.engine.letterbox import content_size, letterbox
 from dbrt.stream.clock import SYSTEM_CLOCK, Clock
 from dbrt.stream.sources.source import SourceFrame
 
@@ -31,8 +31,19 @@ class StreamRunner(Protocol):
     def reason(self) -> str:
         """Why this runner and precision, in one line."""
 
+    @property
+    def shape(self) -> Shape:
+        """(H, W) of its canvas and its maps."""
+
+    @property
+    def letterboxes(self) -> bool:
+        """Whether frames go to `submit_frames` as they are."""
+
     def submit(self, frames: NDArray[np.uint8], tag: Any) -> None:
-        """Start on (N, H, W, 3) uint8, which is copied."""
+        """Start on (N, H, W, 3) uint8, letterboxed, which is copied."""
+
+    def submit_frames(self, frames: Sequence[NDArray[np.uint8]], tag: Any) -> None:
+        """Start on frames (h, w, 3) uint8 of any size, which are copied."""
 
     def collect(self) -> tuple[Any, NDArray[np.uint8]]:
         """Return the tag and maps (N, H, W) uint8 of the oldest request, the runner's own."""
@@ -45,9 +56,10 @@ class StreamRunner(Protocol):
 class MappedFrame:
     """A frame and what the network made of it.
 
-    map       (H, W) uint8 probability map, 255 = certain text; its own memory
-    scale     map pixels per frame pixel
-    since_s   from when its latency counts: its capture, or when the engine became ready
+    map           (H, W) uint8 probability map, 255 = certain text; its own memory
+    scale         map pixels per frame pixel
+    since_s       from when its latency counts: its capture, or when the engine became ready
+    letterbox_ms  next to nothing where the runner letterboxes: it is in `network_ms` then
     """
 
     source_frame: SourceFrame
@@ -67,12 +79,28 @@ class _Pending:
 
 
 class _Lane:
-    """One open runner, and the canvas that every frame for it is letterboxed into."""
+    """One open runner, and the canvas that every frame for it is letterboxed into.
+
+    shape  that was asked for; the runner's own may be another where engines are built beforehand
+    """
 
     def __init__(self, shape: Shape, runner: StreamRunner) -> None:
         self.shape = shape
         self.runner = runner
-        self.canvas = np.empty((1, *shape, 3), np.uint8)
+        self.canvas = np.empty((0 if runner.letterboxes else 1, *runner.shape, 3), np.uint8)
+
+    def prepare(self, frame: NDArray[np.uint8], fill: tuple[int, int, int]) -> float:
+        """Letterbox the frame unless the runner does; return its scale."""
+        if self.runner.letterboxes:
+            return content_size((frame.shape[0], frame.shape[1]), self.runner.shape)[2]
+        return letterbox(frame, self.runner.shape, fill, out=self.canvas[0])[1]
+
+    def submit(self, frame: NDArray[np.uint8], tag: int) -> None:
+        """Start on what was prepared last."""
+        if self.runner.letterboxes:
+            self.runner.submit_frames([frame], tag)
+        else:
+            self.runner.submit(self.canvas, tag)
 
 
 class Inference:
@@ -133,11 +161,11 @@ class Inference:
         if lane is None or not self.is_ready_for(item):
             raise ValueError("get ready for the frame's size first")
         started_s = self._clock.now()
-        _, scale = letterbox(item.frame, lane.shape, self._fill, out=lane.canvas[0])
+        scale = lane.prepare(item.frame, self._fill)
         letterbox_ms = (self._clock.now() - started_s) * 1000
         finished = [self.collect()] if self.pending >= lane.runner.depth else []
         self._pending.append(_Pending(item, scale, letterbox_ms, self._clock.now()))
-        lane.runner.submit(lane.canvas, item.index)
+        lane.submit(item.frame, item.index)
         return finished
 
     def collect(self) -> MappedFrame:

@@ -52,7 +52,7 @@ def load_model(settings: StreamSettings, report: Report) -> StreamModel:
         runner = open_runner(
             model, shape=shape, runner=settings.runner, precision=settings.precision
         )
-        height, width = shape
+        height, width = runner.shape
         report(f"{model.name} at {height}x{width}: {runner.reason}")
         return runner
 

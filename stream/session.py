@@ -139,7 +139,8 @@ class _Run:
 
     def _open_runner(self, shape: Shape) -> StreamRunner:
         runner = self._model.open_runner(shape)
-        self._engine = f"{shape[0]}x{shape[1]}, {runner.reason}"
+        height, width = runner.shape
+        self._engine = f"{height}x{width}, {runner.reason}"
         return runner
 
     def _show(self) -> bool:

@@ -15,6 +15,7 @@ class RecordingRunner:
 
     spec = SimpleNamespace(shape=(64, 64))
     model = SimpleNamespace(fill=(0, 0, 0))
+    letterboxes = False
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -22,6 +23,16 @@ class RecordingRunner:
     def infer(self, frames: Frame) -> None:
         assert frames.shape == (1, 64, 64, 3)
         self.seen.append(int(frames.max()))
+
+
+class LetterboxingRunner(RecordingRunner):
+    """Takes frames as they are."""
+
+    letterboxes = True
+
+    def infer_frames(self, frames: list[Frame]) -> None:
+        assert [frame.shape for frame in frames] == [(32, 64, 3)]
+        self.seen.append(int(frames[0].max()))
 
 
 class RecordingMaps:
@@ -34,9 +45,9 @@ class RecordingMaps:
         self.decoded.append(index)
 
 
-@pytest.fixture
-def parts() -> tuple[Any, Any, Any]:
-    runner, maps = RecordingRunner(), RecordingMaps()
+@pytest.fixture(params=[RecordingRunner, LetterboxingRunner], ids=["canvas", "frames"])
+def parts(request: pytest.FixtureRequest) -> tuple[Any, Any, Any]:
+    runner, maps = request.param(), RecordingMaps()
     frames = [np.full((32, 64, 3), 10 * (index + 1), np.uint8) for index in range(4)]
     lane: Any = Lane(runner, frames, maps)  # type: ignore[arg-type]
     return lane, runner, maps

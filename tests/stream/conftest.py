@@ -46,6 +46,8 @@ class FakeRunner:
     fail_at the number of the submit that raises
     """
 
+    letterboxes = False
+
     def __init__(self, shape, *, depth=2, gate=None, fail_at=None):
         self.shape = shape
         self.depth = depth

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dbrt.engine.letterbox import letterbox
 from dbrt.stream.inference import OPEN_RUNNERS, Inference
 from dbrt.stream.sources.source import SourceFrame
 
@@ -74,6 +75,43 @@ def test_few_runners_stay_open(runners, make_model, clock):
     inference.close()
     assert all(runner.closed for runner in runners)
     inference.close()
+
+
+class LetterboxingRunner:
+    """Takes frames as they are, two at once; its map is 255 where content lies."""
+
+    shape = (64, 96)  # another than was asked for
+    depth = 2
+    reason = "double"
+    letterboxes = True
+
+    def __init__(self):
+        self.taken = []
+
+    def submit_frames(self, frames, tag):
+        assert len(self.taken) < self.depth
+        self.taken.append((tag, *frames))
+
+    def collect(self):
+        tag, frame = self.taken.pop(0)
+        _, scale = letterbox(frame, self.shape, (0, 0, 0))
+        found = np.zeros((1, *self.shape), np.uint8)
+        found[0, : round(frame.shape[0] * scale), : round(frame.shape[1] * scale)] = 255
+        return tag, found
+
+
+def test_a_runner_that_letterboxes_gets_the_frames_themselves(make_picture, clock):
+    runner = LetterboxingRunner()
+    inference = Inference(lambda shape: runner, lambda *_: (64, 64), (0, 0, 0), clock=clock)
+    items = [item(make_picture(i), i) for i in range(3)]
+    inference.get_ready_for(items[0])
+    assert inference.is_ready_for(items[0])
+    done = [mapped for each in items for mapped in inference.submit(each)]
+    assert [frame is each.frame for (_, frame), each in zip(runner.taken, items[1:], strict=True)]
+    done += [inference.collect(), inference.collect()]
+    assert [mapped.source_frame.index for mapped in done] == [0, 1, 2]
+    assert [mapped.scale for mapped in done] == [64 / 48] * 3
+    assert done[0].map.shape == (64, 96)
 
 
 def test_a_new_size_is_refused_while_frames_are_in_the_network(inference, make_picture):
