@@ -229,14 +229,12 @@ def _write(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}-", delete=False
-        ) as f:
-            temporary = Path(f.name)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(name, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            Path(name).unlink(missing_ok=True)
     except OSError as exc:
         raise unwritable(path, exc) from None

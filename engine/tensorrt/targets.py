@@ -20,9 +20,7 @@ def parse_targets(text: str) -> tuple[str, ...]:
     Raises UsageError for another form. Whether there is such a card, the library knows.
     """
     names = [part.strip().lower().replace("_", "") for part in text.split(",")]
-    if not all(
-        name.startswith("sm") and name[2:].isascii() and name[2:].isdigit() for name in names
-    ):
+    if not all(re.fullmatch("sm[0-9]{2,3}", name) for name in names):
         raise UsageError(f"--target {text!r} names no cards: write for example sm75,sm86")
     return tuple(f"sm_{number}" for number in sorted({int(name[2:]) for name in names}))
 
