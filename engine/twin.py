@@ -3,8 +3,8 @@
 CPUs have no float16 arithmetic to speak of. ONNX Runtime 1.22 and OpenVINO 2026.4 both run a
 float16 graph in float32 from end to end, and take the casts between out: a layer that overflows on
 a GPU gives the right map there (tests/engine/test_twin.py). So the twin is a float32 graph in which
-each tensor that the typed graph keeps in float16 goes through arithmetic that rounds it and can't be
-taken out::
+each tensor that is float16 in the typed graph goes through arithmetic that rounds it, and that no
+optimiser takes out::
 
     y = x * 8193;  x = y - (y - x)         to 11 bits, ties to even (T. J. Dekker, 1971)
     x = (x * 2^112) * 2^-112               infinite from 65536 on, exact below
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import onnx
 
-# Operators that put out values of their input, or 0 or a constant, so that nothing is to be rounded.
+# Operators that put out values of their input, or 0 or a constant: there is nothing to round.
 _EXACT = frozenset(
-    "Clip Concat DepthToSpace Flatten Gather Identity Max MaxPool Min Pad Relu Reshape Resize Round "
-    "Slice Split Squeeze Transpose Unsqueeze".split()
+    "Clip Concat DepthToSpace Flatten Gather Identity Max MaxPool Min Pad Relu Reshape Resize "
+    "Round Slice Split Squeeze Transpose Unsqueeze".split()
 )
 # Rounding before these or after them is the same, and after them the layer stays in one piece.
 _COMMUTING = frozenset(("Relu", "Clip"))

@@ -90,6 +90,7 @@ def test_the_twin_overflows_where_float16_does_and_onnx_runtime_does_not() -> No
 def test_every_layer_is_rounded(precision: str) -> None:
     # 1/3 has no exact form in either: what is rounded once and what is rounded twice differ.
     values = numbers()
+    values = values[np.abs(values) >= 2.0**-12]  # a third of it is a normal number still
     found = run(make_twin(chain(precision, 1 / 3, 3.0), precision), values)
     if precision == "fp16":
         third = np.float32(np.float16(1 / 3))
@@ -102,8 +103,7 @@ def test_every_layer_is_rounded(precision: str) -> None:
 
         third = small(np.array([1 / 3], np.float32))[0]
         expected = small(small(small(values) * third) * 3)
-    normal = np.abs(expected) >= 2.0**-14
-    np.testing.assert_array_equal(found[normal], expected[normal])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_fp32_has_no_twin_of_its_own() -> None:
