@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "score a model or detections against ground truth",
     "train": "train a network on labelled pictures",
     "export": "write a trained network as one model file",
+    "engines": "list, verify, remove, export and import the engines in the cache",
     "synth": "draw labelled pictures of scene text",
 }
 
