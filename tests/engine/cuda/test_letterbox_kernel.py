@@ -131,7 +131,7 @@ def test_a_planted_fault_shows(tmp_path: Path, right: str, wrong: str) -> None:
     source = kernel_source()
     assert right in source
     faulty = build(tmp_path, source.replace(right, wrong))
-    frame = black_and_white((900, 1700), padding=5)
+    frame = black_and_white((2000, 3900), padding=5)
     assert difference(faulty, frame, (96, 96)) > 1
 
 
