@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dbrt.engine.cache import EngineCache, StoredEngine
 from dbrt.engine.modelfile import ModelFile
-from dbrt.engine.parity import FindRegions, ParityReport, measure, open_reference
-from dbrt.engine.runner import Plan, Runner
+from dbrt.engine.parity import (
+    FindRegions,
+    ParityReport,
+    measure,
+    open_reference,
+    open_stand_in,
+)
+from dbrt.engine.runner import DEFAULT_OPTIONS, BuildOptions, Compiled, OnProgress, Plan, Runner
 from dbrt.engine.select import choose, make_spec
 from dbrt.engine.spec import EngineSpec
 from dbrt.errors import EngineError
-
-OnPhase = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class BuiltEngine:
     build_s     seconds that its build took
     was_cached  it was there already
     reason      one line: why this runner and this precision
+    record      what the build tells of itself: library, census of precisions, islands
     """
 
     spec: EngineSpec
@@ -36,6 +41,7 @@ class BuiltEngine:
     was_cached: bool
     reason: str
     parity: ParityReport
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -47,6 +53,7 @@ class BuiltEngine:
             "was_cached": self.was_cached,
             "reason": self.reason,
             "parity": self.parity.to_dict(),
+            "build": dict(self.record),
         }
 
 
@@ -58,41 +65,77 @@ def build_engine(
     batch: int = 1,
     runner: str = "auto",
     precision: str = "auto",
+    targets: tuple[str, ...] = (),
+    options: BuildOptions = DEFAULT_OPTIONS,
     force: bool = False,
     cache: EngineCache | None = None,
-    on_phase: OnPhase = lambda phase: None,
+    on_progress: OnProgress = lambda phase, done, total: None,
 ) -> BuiltEngine:
-    """Build the engine for `shape` on this machine and prove it, or find it proved in the cache.
+    """Build the engine for `shape` and prove it, or find it proved in the cache.
 
     find_regions  decodes one map (H, W) uint8, for the parity report
+    targets       cards to build for, ("sm_75", "sm_89"); none for what is here
+    options       that the cached engine was built with other ones is a reason to build
     force         build even where the cache has the engine
-    on_phase      told "waiting for another build", "building", "comparing with float32"
+    on_progress   told "waiting for another build", "building", "comparing with float32", and what
+                  the library says between
+
+    An engine for a card that is not here is compared by its graph, computed on the CPU as a GPU
+    would (`ParityReport.executed`).
 
     Raises EngineError where the build or the comparison fails: then nothing is written;
     OutputError where the cache can't be written; RunnerError and UsageError as `choose` does.
     """
     cache = EngineCache() if cache is None else cache
-    chosen, plan = choose(runner, precision)
+    chosen, plan = choose(runner, precision, targets, card=model.card, to_build=True)
     spec = make_spec(model, chosen, plan, shape=shape, batch=batch)
-    with cache.lock(spec, on_wait=lambda: on_phase("waiting for another build")):
+    with cache.lock(spec, on_wait=lambda: on_progress("waiting for another build", 0, 0)):
         stored = None if force else _stored(cache, spec)
-        if stored is not None and stored.sidecar.get("parity") is not None:
+        if stored is not None and _is_proved(stored, chosen, options):
             return _found(stored, plan)
-        on_phase("building")
+        on_progress("building", 0, 0)
         started = time.perf_counter()
-        engine = chosen.build(model, spec) if stored is None else stored.data
-        opened = chosen.open(engine, spec, model, plan.reason)
+        compiled = chosen.compile(model, spec, options, on_progress)
         build_s = time.perf_counter() - started
-        on_phase("comparing with float32")
-        with opened, open_reference(model, shape, batch, besides=chosen.name) as reference:
-            parity = measure(opened, reference, find_regions)
+        on_progress("comparing with float32", 0, 0)
+        parity = _prove(chosen, compiled, spec, model, find_regions)
         if parity.problem:
             raise EngineError(
                 f"engine {spec.file_name} is not what the model computes, {parity.problem}: "
                 f"not kept; {_advice(chosen, plan)}"
             )
-        path = cache.store(spec, engine, build_s=build_s, parity=parity.to_dict())
-    return BuiltEngine(spec, path, len(engine), build_s, False, plan.reason, parity)
+        path = cache.store(
+            spec, compiled.data, build_s=build_s, parity=parity.to_dict(), record=compiled.record
+        )
+    size = len(compiled.data)
+    return BuiltEngine(spec, path, size, build_s, False, plan.reason, parity, compiled.record)
+
+
+def can_run(runner: type[Runner], spec: EngineSpec) -> bool:
+    """Whether an engine can run here: the runner can, and the card is one of `spec`'s."""
+    if runner.obstacle():
+        return False
+    if not spec.target.startswith("sm_"):
+        return True
+    return runner.plan(spec.precision).target in spec.targets
+
+
+def _prove(
+    runner: type[Runner],
+    compiled: Compiled,
+    spec: EngineSpec,
+    model: ModelFile,
+    find_regions: FindRegions,
+) -> ParityReport:
+    """Compare the engine, or what stands in for it, with float32."""
+    executed = compiled.graph is None or can_run(runner, spec)
+    if executed:
+        opened = runner.open(compiled.data, spec, model, "to compare it")
+    else:
+        opened = open_stand_in(model, spec, compiled.graph or b"")
+    other = opened.name
+    with opened, open_reference(model, spec.shape, spec.batch, besides=other) as reference:
+        return measure(opened, reference, find_regions, executed=executed)
 
 
 def _stored(cache: EngineCache, spec: EngineSpec) -> StoredEngine | None:
@@ -101,6 +144,17 @@ def _stored(cache: EngineCache, spec: EngineSpec) -> StoredEngine | None:
         return cache.load(spec)
     except EngineError:
         return None
+
+
+def _is_proved(stored: StoredEngine, runner: type[Runner], options: BuildOptions) -> bool:
+    """Whether a cached engine was compared as well as it can be here, and built as asked for."""
+    parity = stored.sidecar.get("parity")
+    if parity is None:
+        return False
+    asked = options.to_dict()
+    if asked and stored.sidecar.get("build", {}).get("options") != asked:
+        return False
+    return bool(parity.get("executed", True)) or not can_run(runner, stored.spec)
 
 
 def _found(stored: StoredEngine, plan: Plan) -> BuiltEngine:
@@ -112,6 +166,7 @@ def _found(stored: StoredEngine, plan: Plan) -> BuiltEngine:
         was_cached=True,
         reason=plan.reason,
         parity=ParityReport(**stored.sidecar["parity"]),
+        record=stored.sidecar.get("build", {}),
     )
 
 

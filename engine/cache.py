@@ -39,7 +39,8 @@ class StoredEngine:
     """An engine that was read from the cache and checked.
 
     data     the engine
-    sidecar  the JSON beside it: schema, spec, sha256, bytes, built_at, build_s, parity
+    spec     the engine's own; its target may include more than the one that was asked for
+    sidecar  the JSON beside it: schema, spec, sha256, bytes, built_at, build_s, parity, build
     """
 
     path: Path
@@ -68,13 +69,18 @@ class EngineCache:
     def load(self, spec: EngineSpec) -> StoredEngine | None:
         """Read and check the engine of `spec`; None where there is none.
 
+        An engine for several cards, one of them `spec`'s, serves too (`EngineSpec.covers`).
+
         Raises EngineError, with the line that mends it, where the files belong to others or can be
         written by others, where the engine is not what its sidecar says, or the sidecar is of
         another spec.
         """
+        if not os.path.lexists(self.path(spec)):
+            covering = self._covering(spec)
+            if covering is None:
+                return None
+            spec = covering
         path = self.path(spec)
-        if not os.path.lexists(path):
-            return None
         mend = f"run {spec.build_command}"
         self._check_folder()
         sidecar = _read_sidecar(_sidecar_path(path), mend)
@@ -89,6 +95,20 @@ class EngineCache:
             raise EngineError(f"engine {path} is corrupt, its SHA-256 is not the sidecar's: {mend}")
         return StoredEngine(path, spec, data, sidecar[0])
 
+    def _covering(self, wanted: EngineSpec) -> EngineSpec | None:
+        """Return the spec of the first engine for more cards than `wanted`'s; None without one."""
+        if wanted.runner != "tensorrt":  # the CPU runners' engines are for one CPU each
+            return None
+        kind = wanted.file_name.removesuffix(f"{wanted.digest[:8]}.engine")
+        for path in sorted(self.folder.glob(f"{kind}*.engine.json")):
+            try:
+                found = _read_sidecar(path, "")[1]
+            except EngineError:
+                continue
+            if found.covers(wanted) and path == _sidecar_path(self.path(found)):
+                return found
+        return None
+
     def store(
         self,
         spec: EngineSpec,
@@ -96,11 +116,13 @@ class EngineCache:
         *,
         build_s: float,
         parity: Mapping[str, Any] | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write an engine and its sidecar; either both appear or none.
 
         build_s  seconds that the build took
         parity   the parity report, or None where none was made
+        record   what the build tells of itself (`runner.Compiled.record`)
 
         Call it under `lock`. Raises OutputError where the folder can't be written or is full.
         """
@@ -112,6 +134,7 @@ class EngineCache:
             "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "build_s": round(build_s, 3),
             "parity": parity,
+            "build": dict(record or {}),
         }
         return self.put(spec, engine, sidecar)
 

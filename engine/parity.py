@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
@@ -21,6 +21,7 @@ from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.runner import Frames, Maps, Runner
 from dbrt.engine.select import choose, make_spec
 from dbrt.engine.spec import EngineSpec
+from dbrt.engine.twin import make_twin
 from dbrt.errors import RunnerError
 from dbrt.regions import Quads, TextRegions
 
@@ -34,6 +35,9 @@ SAME_IOU = 0.5
 # error 0.0007, 0.04 % of the pixels crossed the threshold. Ten times that is no rounding.
 MAX_MEAN_ERROR = 0.01
 MAX_FLIPPED = 0.005
+
+# What the report says of an engine for a card that is not here.
+NOT_EXECUTED = "not executed on a GPU: its graph was computed on the CPU"
 
 _WORDS = ("EXIT 24", "Boulevard", "OPEN", "No parking", "dbrt", "Gate B7", "Sale -50%", "Hotel")
 
@@ -51,6 +55,7 @@ class ParityReport:
     gained      found by the engine only
     lost        found by float32 only
     constant    the engine's maps have one value, the float32 maps do not
+    executed    the engine itself ran; else its graph did, on the CPU, types and all
     """
 
     reference: str
@@ -62,12 +67,13 @@ class ParityReport:
     gained: int
     lost: int
     constant: bool
+    executed: bool = True
 
     @property
     def problem(self) -> str:
         """Say why the engine must not be used; empty where it may."""
         if self.constant:
-            return "its maps are constant"
+            return "its maps are constant, as NaN makes them"
         if self.mean_error > MAX_MEAN_ERROR:
             return f"mean map error {self.mean_error:.4f} is over {MAX_MEAN_ERROR}"
         if self.flipped > MAX_FLIPPED:
@@ -83,16 +89,21 @@ class ParityReport:
             f"map error mean {self.mean_error:.5f}, max {self.max_error:.3f}; "
             f"{self.flipped:.3%} of pixels crossed the threshold; "
             f"{self.regions} regions, {self.gained} gained, {self.lost} lost "
-            f"(against {self.reference}, {self.frames} pictures)"
+            f"(against {self.reference}, {self.frames} pictures"
+            + ("" if self.executed else "; " + NOT_EXECUTED)
+            + ")"
         )
 
 
-def measure(runner: Runner, reference: Runner, find_regions: FindRegions) -> ParityReport:
+def measure(
+    runner: Runner, reference: Runner, find_regions: FindRegions, *, executed: bool = True
+) -> ParityReport:
     """Run both on the parity pictures and compare.
 
-    runner        the engine to judge
+    runner        the engine to judge, or what stands in for it
     reference     of the same shape and batch (`open_reference`)
     find_regions  decodes one map
+    executed      `runner` is the engine itself
     """
     batches = batches_of(parity_frames(), runner.spec, runner.model.fill)
     found = np.concatenate([runner.infer(b)[:n].copy() for b, n in batches])
@@ -103,11 +114,18 @@ def measure(runner: Runner, reference: Runner, find_regions: FindRegions) -> Par
         find_regions,
         binarize=runner.model.binarize,
         reference=f"{reference.spec.runner} {reference.spec.precision}",
+        executed=executed,
     )
 
 
 def compare(
-    found: Maps, expected: Maps, find_regions: FindRegions, *, binarize: float, reference: str
+    found: Maps,
+    expected: Maps,
+    find_regions: FindRegions,
+    *,
+    binarize: float,
+    reference: str,
+    executed: bool = True,
 ) -> ParityReport:
     """Compare an engine's maps with the float32 maps of the same pictures.
 
@@ -132,6 +150,7 @@ def compare(
         gained=gained,
         lost=lost,
         constant=bool(np.ptp(found) == 0 and np.ptp(expected) > 0),
+        executed=executed,
     )
 
 
@@ -166,6 +185,22 @@ def open_reference(model: ModelFile, shape: tuple[int, int], batch: int, besides
         plain = prepare(model, shape, batch=batch, rewrite=False).SerializeToString()
         return chosen.open(plain, spec, model, plan.reason)
     raise RunnerError("no runner for a float32 comparison: pip install openvino")
+
+
+def open_stand_in(model: ModelFile, spec: EngineSpec, graph: bytes) -> Runner:
+    """Open the graph of an engine that can't run here, computed on the CPU as a GPU would.
+
+    graph  ONNX, every tensor typed, as the engine was compiled from it
+
+    Raises RunnerError without ONNX Runtime: OpenVINO would simplify the rounding away.
+    """
+    import onnx
+
+    chosen, plan = choose("onnxruntime", "fp32")
+    twin = make_twin(onnx.load_model_from_string(graph), spec.precision).SerializeToString()
+    # No card's target: the CPU it is, whatever else ONNX Runtime could take.
+    own = replace(spec, runner=chosen.name, runner_version=plan.version, target="cpu")
+    return chosen.open(twin, own, model, plan.reason)
 
 
 @functools.cache

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dbrt.engine.cache import EngineCache
 from dbrt.engine.graph import GRAPH_VERSION
@@ -23,6 +25,11 @@ CLASSES = {
     "openvino": ("dbrt.engine.openvino", "OpenVinoRunner"),
     "onnxruntime": ("dbrt.engine.onnxruntime", "OnnxRuntimeRunner"),
 }
+
+
+# In a model card: {"fp32": 0.721, "fp16": 0.720}, H-means on the same pictures, 0..1.
+HMEAN_BY_PRECISION = "hmean_by_precision"
+MAX_LOST_HMEAN = 0.003
 
 
 def open_runner(
@@ -50,25 +57,29 @@ def open_runner(
     InputError for the model, UsageError for the options.
     """
     read = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
-    chosen, plan = choose(runner, precision)
-    obstacle = chosen.obstacle()
-    if obstacle:
-        raise RunnerError(obstacle)
+    chosen, plan = choose(runner, precision, card=read.card)
     spec = make_spec(read, chosen, plan, shape=shape, batch=batch, threshold_head=threshold_head)
-    engine = _obtain(chosen, read, spec, EngineCache() if cache is None else cache)
+    engine, spec = _obtain(chosen, read, spec, EngineCache() if cache is None else cache)
     return chosen.open(engine, spec, read, plan.reason, streams=streams)
 
 
 def choose(
-    runner: str = "auto", precision: str = "auto", targets: tuple[str, ...] = ()
+    runner: str = "auto",
+    precision: str = "auto",
+    targets: tuple[str, ...] = (),
+    *,
+    card: Mapping[str, Any] | None = None,
+    to_build: bool = False,
 ) -> tuple[type[Runner], Plan]:
     """Return the runner's class and its plan; `auto` takes the first that can run here.
 
-    targets  cards to build for, ("sm_75", "sm_89"): then `auto` takes tensorrt
+    targets   cards to build for, ("sm_75", "sm_89"): then `auto` takes tensorrt
+    card      the model's (`ModelFile.card`): where it tells the accuracy of each precision,
+              `auto` takes none that loses too much
+    to_build  a runner that is named need not be able to run here (`Runner.obstacle`)
 
-    A runner that is named may be one that builds here and can't run (`Runner.obstacle`). Raises
-    UsageError for a name that does not exist, RunnerError where nothing can be built, with the
-    reason of each runner that was tried.
+    Raises UsageError for a name that does not exist, RunnerError where nothing can run, or be
+    built, with the reason of each runner that was tried.
     """
     if precision not in ("auto", *PRECISIONS):
         raise UsageError(f"no precision {precision}: take auto or {', '.join(PRECISIONS)}")
@@ -78,13 +89,42 @@ def choose(
         if runner not in ("auto", "tensorrt"):
             raise UsageError(f"--target is for --runner tensorrt: {runner} builds for this CPU")
         runner = "tensorrt"
-    if runner != "auto":
-        chosen = _runner_class(runner)
-        return chosen, chosen.plan(precision, targets)
-    return _first(precision)
+    if runner == "auto":
+        return _first(precision, card)
+    chosen = _runner_class(runner)
+    if not to_build and chosen.obstacle():
+        raise RunnerError(chosen.obstacle())
+    return chosen, _plan(chosen, precision, targets, card)
 
 
-def _first(precision: str) -> tuple[type[Runner], Plan]:
+def _plan(
+    runner: type[Runner],
+    precision: str,
+    targets: tuple[str, ...] = (),
+    card: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Plan; where `auto` came to a precision that costs the model too much, plan fp32 instead."""
+    plan = runner.plan(precision, targets)
+    lost = _lost_hmean(plan.precision, card) if precision == "auto" else 0.0
+    if lost <= MAX_LOST_HMEAN:
+        return plan
+    why = f"; {plan.precision} loses {100 * lost:.1f} H-mean on the model card"
+    plan = runner.plan("fp32", targets)
+    return replace(plan, reason=plan.reason + why)
+
+
+def _lost_hmean(precision: str, card: Mapping[str, Any] | None) -> float:
+    """Return what a precision loses against fp32 on the model card; 0 where it does not tell."""
+    told = (card or {}).get(HMEAN_BY_PRECISION)
+    if not isinstance(told, Mapping):
+        return 0.0
+    try:
+        return float(told["fp32"]) - float(told[precision])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _first(precision: str, card: Mapping[str, Any] | None) -> tuple[type[Runner], Plan]:
     """Return the first runner that can run here; its reason tells what an installed one lacks."""
     reasons = []
     told = ""
@@ -93,7 +133,7 @@ def _first(precision: str) -> tuple[type[Runner], Plan]:
         try:
             if chosen.obstacle():
                 raise RunnerError(chosen.obstacle())
-            plan = chosen.plan(precision)
+            plan = _plan(chosen, precision, card=card)
             return chosen, replace(plan, reason=plan.reason + told)
         except RunnerError as exc:
             reasons.append(str(exc))
@@ -131,12 +171,14 @@ def _runner_class(name: str) -> type[Runner]:
     return chosen
 
 
-def _obtain(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:
-    """Return the engine's bytes: from the cache, or built and kept there."""
+def _obtain(
+    runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache
+) -> tuple[bytes, EngineSpec]:
+    """Return an engine and its own spec: from the cache, or built and kept there."""
     try:
         stored = cache.load(spec)
         if stored is not None:
-            return stored.data
+            return stored.data, stored.spec
     except EngineError as exc:
         if not runner.builds_on_demand:
             raise
@@ -145,10 +187,10 @@ def _obtain(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: Eng
         raise EngineError(f"there is no engine {spec.file_name}: run {spec.build_command}")
     try:
         with cache.lock(spec):
-            return _build(runner, model, spec, cache)
+            return _build(runner, model, spec, cache), spec
     except OutputError as exc:
         LOG.warning("%s (going on without the cache)", exc)
-        return runner.build(model, spec)
+        return runner.build(model, spec), spec
 
 
 def _build(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:

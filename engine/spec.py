@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -158,6 +159,17 @@ def parse_pair(text: str, option: str, form: str) -> tuple[int, int]:
         example = "1280x720" if form.startswith("WIDTH") else "736x1280"
         raise UsageError(f"{option} {text!r} is not {form}: write for example {example}")
     return int(first), int(second)
+
+
+def parse_targets(text: str) -> tuple[str, ...]:
+    """Return the targets that `--target sm75,sm86` names: ("sm_75", "sm_86"), sorted, each once.
+
+    Raises UsageError for another form. Whether there is such a card, the library knows.
+    """
+    names = [part.strip().lower().replace("_", "") for part in text.split(",")]
+    if not all(re.fullmatch("sm[0-9]{2,3}", name) for name in names):
+        raise UsageError(f"--target {text!r} names no cards: write for example sm75,sm86")
+    return tuple(f"sm_{number}" for number in sorted({int(name[2:]) for name in names}))
 
 
 def shape_for_frame(size: int, height: int, width: int) -> tuple[int, int]:

@@ -46,7 +46,7 @@ class Here:
         key = runner, precision
         if key not in self._plans:
             try:
-                self._plans[key] = choose(runner, precision)[1]
+                self._plans[key] = choose(runner, precision, to_build=True)[1]
             except DbrtError:
                 self._plans[key] = None
         return self._plans[key]

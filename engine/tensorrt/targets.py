@@ -6,23 +6,10 @@ builds for the card that it runs on.
 
 from __future__ import annotations
 
-import re
-
 from dbrt.engine.driver import Card, find_driver
 from dbrt.engine.spec import TARGET_SEPARATOR
 from dbrt.engine.tensorrt.library import TENSORRT, TENSORRT_RTX, Library, load_library
-from dbrt.errors import RunnerError, UsageError
-
-
-def parse_targets(text: str) -> tuple[str, ...]:
-    """Return the targets that `--target sm75,sm86` names: ("sm_75", "sm_86"), sorted, each once.
-
-    Raises UsageError for another form. Whether there is such a card, the library knows.
-    """
-    names = [part.strip().lower().replace("_", "") for part in text.split(",")]
-    if not all(re.fullmatch("sm[0-9]{2,3}", name) for name in names):
-        raise UsageError(f"--target {text!r} names no cards: write for example sm75,sm86")
-    return tuple(f"sm_{number}" for number in sorted({int(name[2:]) for name in names}))
+from dbrt.errors import RunnerError
 
 
 def available_targets(library: Library, precision: str = "fp16") -> tuple[str, ...]:
