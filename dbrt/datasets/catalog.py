@@ -105,7 +105,15 @@ _FORMATS: dict[str, _Format] = {
     ),
 }
 
-_FOLDER = _Format(("",), (_Layout("images", "gts", ("gt_{stem}.txt",)),), read_icdar)
+
+
+def _read_quads_or_polygons(path: Path) -> list[Word]:
+    """Read `gts/gt_x.txt`, or `polygons/poly_gt_x.txt` where `dbrt synth` wrote one beside it."""
+    polygons = path.parent.parent / "polygons" / f"poly_{path.name}"
+    return read_total_text(polygons) if polygons.is_file() else read_icdar(path)
+
+
+_FOLDER = _Format(("",), (_Layout("images", "gts", ("gt_{stem}.txt",)),), _read_quads_or_polygons)
 
 NAMES: tuple[str, ...] = (*_FORMATS, "folder")
 
@@ -115,7 +123,8 @@ def open_dataset(name: str, split: str | None = None, root: str | Path | None = 
 
     `name` is one of `NAMES`. `root` is the folder that holds the data sets, or the data set's own
     folder; without it the environment variable DBRT_DATA is taken. The data set `folder` is any
-    folder (`root`, or `root/split`) with `images/` and `gts/gt_<stem>.txt` in ICDAR 2015's form.
+    folder (`root`, or `root/split`) with `images/` and `gts/gt_<stem>.txt` in ICDAR 2015's form;
+    where there is `polygons/poly_gt_<stem>.txt` in Total-Text's form, it is read instead.
 
     Raises UsageError for an unknown name or split, InputError where data is missing or malformed.
     """

@@ -25,6 +25,10 @@ LAYOUTS = {
                    f"{','.join(map(str, range(28)))},####a\n"),
     "total-text": ("total-text", "test", "Images/Test/img{}.jpg",
                    "Groundtruth/Polygon/Test/poly_gt_img{}.txt", TOTAL_RECORD),
+    "sroie": ("sroie", "train", "sroie/train/images/{}.jpg", "sroie/train/gts/gt_{}.txt",
+              "1,1,9,1,9,5,1,5,TOTAL: 1,000.00\n"),
+    "sroie-one-folder": ("sroie", "train", "SROIE/data/img/{}.jpg", "SROIE/data/box/{}.csv",
+                         "1,1,9,1,9,5,1,5,TOTAL: 1,000.00\n"),
 }  # fmt: skip
 
 
@@ -59,6 +63,18 @@ def test_a_folder_is_opened_with_and_without_a_split(tmp_path):
     split = open_dataset("folder", "mine", root=tmp_path)
     assert [s.path.name for s in plain] == [s.path.name for s in split] == ["b.png"]
     assert (len(plain), plain.care_words) == (1, 1)
+
+
+def test_polygons_of_a_folder_are_read_instead_of_quads(tmp_path):
+    for stem in "ab":
+        put(tmp_path / f"images/{stem}.png")
+        put(tmp_path / f"gts/gt_{stem}.txt", ICDAR_LINE)
+    bent = "x: [[0 5 9 9 5 0]], y: [[1 0 1 4 3 4]], ornt: [u'c'], transcriptions: [u'bent']"
+    put(tmp_path / "polygons/poly_gt_b.txt", bent)
+    straight, curved = open_dataset("folder", root=tmp_path)
+    assert straight.words[0].polygon.shape == (4, 2)
+    assert curved.words[0].polygon.shape == (6, 2)
+    assert curved.words[0].text == "bent"
 
 
 def test_a_slice_is_a_dataset(tmp_path):
@@ -96,7 +112,9 @@ def test_a_missing_root_is_named(tmp_path):
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(UsageError, match="icdar2015, msra-td500, ctw1500, total-text, folder"):
+    with pytest.raises(
+        UsageError, match="icdar2015, msra-td500, ctw1500, total-text, sroie, folder"
+    ):
         open_dataset("coco", "test")
 
 
@@ -135,3 +153,8 @@ def test_icdar2015_has_the_published_counts(dbrt_data, split, counts):
     dataset = open_dataset("icdar2015", split, root=dbrt_data)
     words = sum(len(sample.words) for sample in dataset)
     assert (len(dataset), words, dataset.care_words) == counts
+
+
+def test_the_receipts_have_their_counts(dbrt_data):
+    dataset = open_dataset("sroie", "train", root=dbrt_data)
+    assert (len(dataset), dataset.care_words) == (112, 5787)
