@@ -160,7 +160,8 @@ def remove(entry: Entry | Path) -> None:
             if not try_lock(handle):
                 raise EngineError(f"{engine.name} is being built now: try again when it is done")
             try:
-                doomed = [engine, _sidecar_path(engine)] if isinstance(entry, Entry) else [path]
+                # The engine first: a sidecar alone is a leftover, an engine alone a fault.
+                doomed = [engine, *_companions(engine)] if isinstance(entry, Entry) else [path]
                 if os.name != "nt":  # which removes no file that is open
                     doomed.append(lock)
                 for file in doomed:
@@ -184,11 +185,23 @@ def _read_entry(path: Path) -> Entry | None:
 
 
 def _owner(name: str) -> str:
-    """Return the name of the engine that a file of the cache belongs to."""
-    if name.startswith("."):  # an unfinished write: .NAME.engine-xxxx or .NAME.engine.json-xxxx
-        start, found, _ = name[1:].rpartition(SUFFIX)
-        return start + found
-    return name.removesuffix(".lock").removesuffix(".json")
+    """Return the name of the engine that a file of the cache belongs to; its own if to none.
+
+    Besides NAME.engine there are NAME.engine.json, NAME.engine.lock and what a runner keeps beside
+    it, NAME.engine.xxx; a leading dot is that of an unfinished write.
+    """
+    start, found, _ = name.removeprefix(".").rpartition(SUFFIX)
+    return start + found if found else name
+
+
+def _companions(engine: Path) -> list[Path]:
+    """Return the files that belong to an engine, but for its lock."""
+    lock = f"{engine.name}.lock"
+    return [
+        path
+        for path in sorted(engine.parent.iterdir())
+        if _owner(path.name) == engine.name and path.name not in (engine.name, lock)
+    ]
 
 
 def _remove_command(name: str) -> str:

@@ -41,6 +41,15 @@ def missing(specs: Iterable[EngineSpec], wanted: EngineSpec) -> str:
     return f"there is no engine of {name}{instead}: run {wanted.build_command}"
 
 
+def built_with(spec: EngineSpec) -> str:
+    """Name the library and its version; TensorRT's says itself which of the two it is."""
+    return (
+        spec.runner_version
+        if " " in spec.runner_version
+        else (f"{spec.runner} {spec.runner_version}")
+    )
+
+
 def _differ(found: EngineSpec, wanted: EngineSpec, field: str) -> bool:
     if field == "target":
         return not set(wanted.targets) <= set(found.targets)
@@ -71,7 +80,7 @@ _CLAUSES: tuple[tuple[str, Callable[[EngineSpec, EngineSpec], str]], ...] = (
     ("runner", lambda f, w: f"is for {f.runner}, not {w.runner}"),
     (
         "runner_version",
-        lambda f, w: f"was built with {f.runner} {f.runner_version}, here is {w.runner_version}",
+        lambda f, w: f"was built with {built_with(f)}, here is {built_with(w)}",
     ),
     ("target", lambda f, w: f"was built for {_targets(f)}, this machine is {_targets(w)}"),
     ("shape", lambda f, w: f"is for {_shape(f)}, not {_shape(w)}"),

@@ -23,6 +23,7 @@ from pathlib import Path
 from dbrt.engine.cache import EngineCache, StoredEngine
 from dbrt.engine.graph import FRAME, MAP
 from dbrt.engine.inventory import SUFFIX, Entry
+from dbrt.engine.mismatch import built_with
 from dbrt.engine.modelfile import MODELS, THRESHOLD, ModelFile, find_model, read_model_file
 from dbrt.engine.spec import EngineSpec
 from dbrt.errors import DbrtError, EngineError, OutputError, unwritable
@@ -117,7 +118,7 @@ def _platform(stored: StoredEngine) -> tuple[str, str]:
 
 
 def _is_rtx(stored: StoredEngine) -> bool:
-    return "rtx" in stored.spec.runner_version.lower()
+    return stored.spec.runner_version.startswith("tensorrt-rtx")
 
 
 def _parameters(spec: EngineSpec) -> dict[str, str]:
@@ -126,7 +127,7 @@ def _parameters(spec: EngineSpec) -> dict[str, str]:
         "dbrt.engine": spec.file_name,
         "dbrt.model_sha256": spec.model_sha256,
         "dbrt.target": spec.target,
-        "dbrt.runner": f"{spec.runner} {spec.runner_version}",
+        "dbrt.runner": built_with(spec),
         "dbrt.precision": spec.precision,
     }
     model = _model(spec)

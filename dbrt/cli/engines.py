@@ -261,16 +261,16 @@ def _choose(
 
 
 def _show(inventory: Inventory, chosen: list[Entry], stale: dict[str, str]) -> None:
+    from dbrt.engine.mismatch import built_with
+
     for entry in chosen:
         spec = entry.spec
         if spec is None:
             click.secho(entry.name, bold=True)
             click.echo(f"  {click.style('bad', fg='red')}     {entry.problem}")
             continue
-        head = (
-            f"{spec.model_name} {spec.shape[0]}x{spec.shape[1]} {spec.precision}, "
-            f"{spec.runner} {spec.runner_version}"
-        )
+        shape = f"{spec.shape[0]}x{spec.shape[1]}"
+        head = f"{spec.model_name} {shape} {spec.precision}, {built_with(spec)}"
         click.secho(head + (f", batch {spec.batch}" if spec.batch > 1 else ""), bold=True)
         click.echo(f"  for     {', '.join(spec.targets)}")
         click.echo(f"  built   {entry.sidecar.get('built_at')}, {entry.bytes / 1e6:.1f} MB")

@@ -152,8 +152,18 @@ def test_what_other_engines_left_is_remembered(cache: EngineCache, stored: Path)
 
 
 def test_removal_takes_the_sidecar_and_the_lock(cache: EngineCache, stored: Path) -> None:
+    Path(f"{stored}.sm_89.jit").touch()
     remove(only(cache))
     assert list(cache.folder.iterdir()) == []
+
+
+def test_what_a_runner_keeps_beside_its_engine_is_no_leftover(
+    cache: EngineCache, stored: Path
+) -> None:
+    Path(f"{stored}.sm_89.jit").touch()
+    left = Path(f"{cache.path(OTHER)}.sm_89.jit")
+    left.touch()
+    assert take_inventory(cache).leftovers == (left,)
 
 
 def test_an_engine_that_is_being_built_stays(cache: EngineCache, stored: Path) -> None:

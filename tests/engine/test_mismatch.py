@@ -15,7 +15,7 @@ WANTED = EngineSpec(
     batch=1,
     precision="fp16",
     runner="tensorrt",
-    runner_version="10.16.1.11",
+    runner_version="tensorrt 10.16.1.11",
     target="sm_89",
     graph_version=2,
 )
@@ -26,7 +26,10 @@ WANTED = EngineSpec(
     [
         ({"target": "sm_75"}, "was built for sm_75, this machine is sm_89"),
         ({"target": "sm_75+sm_86"}, "was built for sm_75, sm_86, this machine is sm_89"),
-        ({"runner_version": "10.7.0"}, "was built with tensorrt 10.7.0, here is 10.16.1.11"),
+        (
+            {"runner_version": "tensorrt-rtx 1.7"},
+            "was built with tensorrt-rtx 1.7, here is tensorrt 10.16.1.11",
+        ),
         ({"model_sha256": "cd" * 32}, "is of another dbrt-r18 (SHA-256 cdcdcdcd..., here abababab"),
         ({"model_name": "m", "model_sha256": "cd"}, "is of model m, not dbrt-r18"),
         ({"shape": (416, 736)}, "is for 416x736, not 736x736"),

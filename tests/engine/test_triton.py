@@ -24,7 +24,7 @@ SPEC = EngineSpec(
     batch=4,
     precision="fp16",
     runner="tensorrt",
-    runner_version="10.16.1.11",
+    runner_version="tensorrt 10.16.1.11",
     target="sm_89",
     graph_version=1,
     threshold_head=True,
@@ -138,7 +138,7 @@ def test_a_shipped_models_settings_travel_with_it(cache: EngineCache, tmp_path: 
 def test_a_plan_of_tensorrt_rtx_is_refused_with_what_to_take(
     cache: EngineCache, tmp_path: Path
 ) -> None:
-    spec = replace(SPEC, runner_version="rtx-1.7.1.116")
+    spec = replace(SPEC, runner_version="tensorrt-rtx 1.7.1.116")
     with pytest.raises(EngineError, match="Triton runs TensorRT alone: export an engine of"):
         export(cache, spec, tmp_path / "models")
     assert not (tmp_path / "models").exists()
