@@ -106,7 +106,6 @@ _FORMATS: dict[str, _Format] = {
 }
 
 
-
 def _read_quads_or_polygons(path: Path) -> list[Word]:
     """Read `gts/gt_x.txt`, or `polygons/poly_gt_x.txt` where `dbrt synth` wrote one beside it."""
     polygons = path.parent.parent / "polygons" / f"poly_{path.name}"
