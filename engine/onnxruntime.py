@@ -32,6 +32,11 @@ INSTALL_CUDA = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
 # Both fill the folder `onnxruntime`, and the one installed last wins.
 ONE_PACKAGE = f"pip uninstall -y onnxruntime onnxruntime-gpu && {INSTALL_CUDA}"
 
+_FP16 = (
+    "onnxruntime {} with fp16: what TensorRT computes, on the CPU, rounded after each layer "
+    "(to compare with; fp32 is faster)"
+)
+
 CUDA_OPTIONS = {
     # By default matrices are multiplied in TF32, with the mantissa of float16: fp32 is to be fp32.
     "use_tf32": "0",
@@ -65,9 +70,14 @@ class OnnxRuntimeRunner(Runner):
 
     @classmethod
     def plan(cls, precision: str, targets: tuple[str, ...] = ()) -> Plan:
-        """Take fp32, on CUDA where this ONNX Runtime has it and a card answers."""
+        """Take fp32, on CUDA where this ONNX Runtime has it and a card answers.
+
+        fp16, where it is asked for, is TensorRT's graph on the CPU, to see what float16 costs.
+        """
         ort = _onnxruntime()
         version = str(ort.__version__)
+        if precision == "fp16":
+            return Plan("fp16", version, platform.machine().lower(), _FP16.format(version))
         if precision not in ("auto", "fp32"):
             raise RunnerError(f"onnxruntime can't run {precision} here: take --precision fp32")
         card, why_not = _find_card(ort.get_available_providers())
@@ -78,7 +88,11 @@ class OnnxRuntimeRunner(Runner):
 
     @classmethod
     def build(cls, model: ModelFile, spec: EngineSpec) -> bytes:
-        """Prepare the inference graph."""
+        """Prepare the inference graph; for fp16 the twin of the one that TensorRT gets."""
+        if spec.precision == "fp16":
+            from dbrt.engine.typed import twin_of
+
+            return twin_of(model, spec)
         proto = prepare(model, spec.shape, batch=spec.batch, threshold_head=spec.threshold_head)
         data: bytes = proto.SerializeToString(deterministic=True)
         return data

@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbrt.engine.graph import prepare
-from dbrt.engine.half import fold_weights
 from dbrt.engine.modelfile import ModelFile
-from dbrt.engine.parity import batches_of, parity_frames
-from dbrt.engine.ranges import TypedGraph, type_graph
 from dbrt.engine.runner import DEFAULT_OPTIONS, BuildOptions, Compiled, OnProgress
 from dbrt.engine.spec import EngineSpec
 from dbrt.engine.tensorrt.census import Census, take_census
 from dbrt.engine.tensorrt.depthwise import widen_depthwise
 from dbrt.engine.tensorrt.library import Library, library_of
 from dbrt.engine.tensorrt.monitor import BuildProgress, make_monitor
+from dbrt.engine.typed import typed_graph
 from dbrt.errors import EngineError, UsageError, unwritable
 
 
@@ -60,23 +57,6 @@ def compile_engine(
         "ranges": typed.to_dict(),
     }
     return Compiled(built.data, graph, record)
-
-
-def typed_graph(model: ModelFile, spec: EngineSpec) -> TypedGraph:
-    """Prepare the graph of `spec` with every tensor typed.
-
-    The plain graph, not the rewritten one: what the rewriting saves was measured on CPUs; it trades
-    3x3 convolutions for 4x4 deconvolutions, and nobody has timed those on a GPU.
-    """
-    proto = prepare(
-        model,
-        spec.shape,
-        batch=spec.batch,
-        threshold_head=spec.threshold_head,
-        rewrite=False,
-    )
-    batches = [frames for frames, _ in batches_of(parity_frames(), spec, model.fill)]
-    return type_graph(fold_weights(proto), spec.precision, batches)
 
 
 def build_plan(
