@@ -11,7 +11,7 @@ from typing import Any
 from dbrt.engine.cache import EngineCache, _read_sidecar, _sidecar_path
 from dbrt.engine.lock import try_lock, unlock
 from dbrt.engine.spec import EngineSpec
-from dbrt.errors import EngineError, InputError, OutputError, unwritable
+from dbrt.errors import DbrtError, EngineError, InputError, OutputError, unwritable
 
 SUFFIX = ".engine"
 NOT_EXECUTED = "not executed on a GPU"
@@ -112,6 +112,15 @@ def take_inventory(cache: EngineCache) -> Inventory:
         tuple(entry for entry in entries if entry is not None),
         tuple(cache.folder / name for name in leftovers if _owner(name).endswith(SUFFIX)),
     )
+
+
+def stored_specs(cache: EngineCache) -> list[EngineSpec]:
+    """Return the specs of the engines in the cache; none where it is not to be used."""
+    try:
+        entries = take_inventory(cache).entries
+    except DbrtError:
+        return []
+    return [entry.spec for entry in entries if entry.spec is not None]
 
 
 def verify(cache: EngineCache, entry: Entry) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from dbrt.engine.cache import EngineCache
 from dbrt.engine.graph import GRAPH_VERSION
+from dbrt.engine.inventory import stored_specs
+from dbrt.engine.mismatch import missing
 from dbrt.engine.modelfile import ModelFile, find_model, read_model_file
 from dbrt.engine.runner import Plan, Runner
 from dbrt.engine.spec import PRECISIONS, RUNNERS, EngineSpec, check_shape
@@ -184,7 +186,7 @@ def _obtain(
             raise
         LOG.warning("%s (building it anew)", exc)
     if not runner.builds_on_demand:
-        raise EngineError(f"there is no engine {spec.file_name}: run {spec.build_command}")
+        raise EngineError(missing(stored_specs(cache), spec))
     try:
         with cache.lock(spec):
             return _build(runner, model, spec, cache), spec

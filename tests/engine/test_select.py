@@ -116,8 +116,20 @@ def test_a_runner_that_builds_slowly_wants_its_engine_built_first(
 ) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setattr(OpenVinoRunner, "builds_on_demand", False)
-    with pytest.raises(EngineError, match=r"there is no engine tiny-64x96.*run dbrt build --shape"):
+    with pytest.raises(EngineError, match=r"no engine of tiny at 64x96.*run dbrt build --shape"):
         open_runner(model, shape=(64, 96))
+
+
+def test_a_missing_engine_is_told_with_the_one_that_is_there(
+    model: ModelFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    with open_runner(model, shape=(64, 64)) as runner:
+        there = runner.spec
+    monkeypatch.setattr(OpenVinoRunner, "builds_on_demand", False)
+    with pytest.raises(EngineError) as caught:
+        open_runner(model, shape=(64, 96))
+    assert f": {there.file_name} is for 64x64, not 64x96: run dbrt build" in str(caught.value)
 
 
 def test_a_slow_builders_corrupt_engine_is_refused(
