@@ -35,7 +35,7 @@ class Difference:
 
     precision, recall, hmean  differences, -1..1
     low, high                 interval of the H-mean's difference at CONFIDENCE
-    seed                      of the resampling
+    seed, resamples           of the bootstrap
     changes                   each picture, greatest loss first, greatest gain last
     """
 
@@ -45,6 +45,7 @@ class Difference:
     low: float
     high: float
     seed: int
+    resamples: int
     changes: tuple[Change, ...]
 
     @property
@@ -70,7 +71,7 @@ class Difference:
             "hmean": round(self.hmean, 6),
             "hmean_interval": [round(self.low, 6), round(self.high, 6)],
             "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
+            "resamples": self.resamples,
             "seed": self.seed,
             "pictures_better": len(self.gains),
             "pictures_worse": len(self.losses),
@@ -87,7 +88,12 @@ class Difference:
 
 
 def compare_tallies(
-    pictures: Sequence[str], first: Sequence[Tally], second: Sequence[Tally], *, seed: int = 0
+    pictures: Sequence[str],
+    first: Sequence[Tally],
+    second: Sequence[Tally],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Difference:
     """Compare two evaluations of the same pictures.
 
@@ -99,25 +105,34 @@ def compare_tallies(
     Raises ValueError where the lists differ in length.
     """
     changes = [Change(*parts) for parts in zip(pictures, first, second, strict=True)]
-    precision, recall, hmean = (
-        _figures(np.array(second))[0] - _figures(np.array(first))[0] if changes else np.zeros(3)
-    )
-    drawn = _resampled(first, second, seed) if changes else np.zeros(1)
+    plain = _differences(first, second)[0] if changes else np.zeros(3)
+    if changes:
+        rng = np.random.default_rng(seed)
+        # How often each picture is drawn: (resamples, pictures)
+        times = rng.multinomial(len(changes), np.full(len(changes), 1 / len(changes)), resamples)
+        drawn = _differences(first, second, times)[:, 2]
+    else:
+        drawn = np.zeros(1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
     changes.sort(key=lambda change: (change.hmean, change.first.errors - change.second.errors))
     return Difference(
-        float(precision), float(recall), float(hmean), float(low), float(high), seed, tuple(changes)
+        precision=float(plain[0]),
+        recall=float(plain[1]),
+        hmean=float(plain[2]),
+        low=float(low),
+        high=float(high),
+        seed=seed,
+        resamples=resamples,
+        changes=tuple(changes),
     )
 
 
-def _resampled(first: Sequence[Tally], second: Sequence[Tally], seed: int) -> NDArray[np.float64]:
-    """Return differences of the H-mean (RESAMPLES,) float64 over pictures drawn at random."""
-    count = len(first)
-    rng = np.random.default_rng(seed)
-    # How often each picture is drawn: (RESAMPLES, pictures)
-    times = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return _figures(np.array(second), times)[:, 2] - _figures(np.array(first), times)[:, 2]
+def _differences(
+    first: Sequence[Tally], second: Sequence[Tally], times: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Return the second's precision, recall and H-mean less the first's (R, 3) float64."""
+    return _figures(np.array(second), times) - _figures(np.array(first), times)
 
 
 def _figures(

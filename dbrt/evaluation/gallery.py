@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dbrt.datasets import read_picture
 from dbrt.errors import OutputError, unwritable
 from dbrt.evaluation.entry import Entry
-from dbrt.evaluation.gallery_page import FIGURE, KINDS, PAGE, SWITCH
+from dbrt.evaluation.gallery_page import FIGURE, KINDS, LEGEND, PAGE, SWITCH
 from dbrt.wording import counted
 
 WORST = 60  # pictures: about 12 MB at 1280x720
@@ -98,8 +98,7 @@ def write_gallery(
             + _what_is_shown(entry, len(indices))
         ),
         switches="\n".join(
-            SWITCH.substitute(kind=kind, text=text, count=totals[kind])
-            for kind, text in KINDS.items()
+            SWITCH.substitute(kind=kind, text=KINDS[kind], count=totals[kind]) for kind in LEGEND
         ),
         figures="\n".join(figures),
     )

@@ -14,6 +14,8 @@ KINDS = {
     "false": "false detection",
 }
 
+LEGEND = ("truth", "found", "missed", "false", "ignored", "beside")  # their order in the legend
+
 # Colours that people who tell red from green badly can tell apart (Okabe and Ito's set).
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -34,7 +36,7 @@ label small { color: var(--quiet); }
 figure { margin: 0 0 2.2rem; }
 figcaption { display: flex; justify-content: space-between; padding: .3rem 0; }
 figcaption span { color: var(--quiet); }
-svg { display: block; width: 100%; height: auto; max-height: 92vh; background: #000; }
+svg { display: block; width: 100%; height: auto; max-height: 95vh; }
 polygon { fill: transparent; stroke-width: 2.5; vector-effect: non-scaling-stroke;
   filter: drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000); }
 polygon:hover { fill: #fff3; }

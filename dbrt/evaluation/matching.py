@@ -61,8 +61,8 @@ class Comparison:
         Detections without scores get 1.
         """
         care = np.array([word.care for word in words], bool)
-        sizes = np.array([_height_and_angle(word.polygon) for word in words], np.float32)
-        heights, angles = sizes.reshape(-1, 2).T
+        sizes = [(text_height(word.polygon), _word_angle(word)) for word in words]
+        heights, angles = np.array(sizes, np.float32).reshape(-1, 2).T
         return cls(
             pairs=np.argwhere(agree & care[:, None] & counts[None]),
             counts=counts,
@@ -111,28 +111,33 @@ def summarise(comparisons: Sequence[Comparison], min_score: float = -np.inf) -> 
 
 def text_height(polygon: NDArray[np.float32]) -> float:
     """Return the short side, in pixels, of the smallest rectangle about a polygon (M, 2)."""
-    return _height_and_angle(polygon)[0]
+    return float(np.hypot(*_sides(polygon).T).min())
 
 
-def text_angle(polygon: NDArray[np.float32]) -> float:
+def text_angle(polygon: NDArray[np.float32], min_aspect: float = MIN_ASPECT) -> float:
     """Return the angle in degrees, 0..90, between a text (M, 2) and the horizontal.
 
-    It is that of the long side of the smallest rectangle about it; of a rectangle that is nearly
-    square the side nearer to the horizontal is taken, so that a short level word is level. A column
-    of letters and a line turned by a right angle look the same to it: vertical.
+    It is that of the long side of the smallest rectangle about it. Where that side is not
+    `min_aspect` times the short one the side nearer to the horizontal is taken: a short level word
+    is level. A column of letters and a line turned by a right angle look the same to it: vertical.
     """
-    return _height_and_angle(polygon)[1]
+    sides = _sides(polygon)
+    lengths = np.hypot(*sides.T)
+    angles = np.degrees(np.arctan2(sides[:, 1], sides[:, 0]))
+    is_long = float(lengths.max()) >= min_aspect * float(lengths.min())
+    return float(angles[lengths.argmax()] if is_long else angles.min())
 
 
-def _height_and_angle(polygon: NDArray[np.float32]) -> tuple[float, float]:
+def _word_angle(word: Word) -> float:
+    # A single letter, a 1 for one, is higher than wide and yet stands on a level line.
+    return text_angle(word.polygon, np.inf if len(word.text.strip()) == 1 else MIN_ASPECT)
+
+
+def _sides(polygon: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return two neighbouring sides (2, 2) of the smallest rectangle, without their signs."""
     # From the corners: the angle that minAreaRect returns changed between OpenCV versions.
     corners = cv2.boxPoints(cv2.minAreaRect(np.ascontiguousarray(polygon, np.float32)))
-    sides = np.abs(np.diff(corners[:3], axis=0))
-    lengths = np.hypot(sides[:, 0], sides[:, 1])
-    angles = np.degrees(np.arctan2(sides[:, 1], sides[:, 0]))
-    is_long = lengths.max() >= MIN_ASPECT * lengths.min()
-    angle = angles[lengths.argmax()] if is_long else angles.min()
-    return float(lengths.min()), float(angle)
+    return np.abs(np.diff(corners[:3], axis=0))
 
 
 def _bands(

@@ -103,5 +103,5 @@ def _draw_entry(axes: Any, entry: Entry) -> None:
             markersize=13,
             linestyle="none",
             color=line.get_color(),
-            label=f"best here, H-mean {best.hmean:.3f}: {options}",
+            label=f"best here: H-mean {best.hmean:.3f} with\n{options}",
         )

@@ -186,16 +186,16 @@ def _heights(report: Report) -> list[tuple[str, Band]]:
 
 def _orientations(report: Report) -> list[tuple[str, Band]]:
     return [
-        (f"{name} ({band.low:g} to {band.high:g})", band)
+        (f"{name}, {band.low:g} to {band.high:g} deg", band)
         for name, band in zip(ORIENTATIONS, report.angles, strict=True)
     ]
 
 
 def _band_lines(unit: str, title: str, bands: list[tuple[str, Band]]) -> Iterator[str]:
     yield ""
-    yield f"{title:<24}care {unit}s  recall"
+    yield f"{title:<26}care {unit}s  recall"
     for name, band in bands:
-        yield f"{name:<24}{band.care:>{6 + len(unit)}}  {band.recall:.4f}"
+        yield f"{name:<26}{band.care:>{6 + len(unit)}}  {band.recall:.4f}"
 
 
 def _rows(rows: Sequence[Row]) -> Iterator[str]:

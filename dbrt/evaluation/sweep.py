@@ -100,10 +100,11 @@ class Sweep:
 def refuse_test(dataset: Dataset) -> None:
     """Raise UsageError where thresholds must not be chosen: on test pictures.
 
-    They are known by the split, or by a folder called test that the pictures lie in.
+    They are known by the split, or by their folder: `test/images`, `test`, `..._test_images`.
     """
-    folders = {part.lower() for sample in dataset[:1] for part in sample.path.parts[-4:-1]}
-    if dataset.split == "test" or any("test" in folder.split("_") for folder in folders):
+    folders = {part.lower() for sample in dataset[:1] for part in sample.path.parts[-3:-1]}
+    in_test = any(folder == "test" or folder.endswith("test_images") for folder in folders)
+    if dataset.split == "test" or in_test:
         raise UsageError(
             f"thresholds are not chosen on {dataset.name} {dataset.split or 'test'}: what is "
             "reported on pictures that chose them is too good; take --split train or a folder of "

@@ -70,6 +70,7 @@ class Detector:
 @pytest.fixture
 def detector(monkeypatch):
     monkeypatch.setattr(run, "TextDetector", Detector)
+    monkeypatch.setattr(Detector, "made", None)
     return Detector
 
 
@@ -136,7 +137,73 @@ def test_saved_results_give_the_same_figures(folder, detector, tmp_path, capsys)
     assert {**ran, "source": None} == {**read, "source": None}
 
 
+def test_overwrite_replaces_saved_results(folder, detector, detections, capsys):
+    assert evaluate(folder, "--save", detections, "--overwrite") == 0
+    assert (detections / "res_b.txt").read_text() == f"{LINE},0.8000\n"
+
+
+def test_two_models_are_compared(folder, detector, capsys):
+    assert evaluate(folder, "--model", "one", "--model", "two", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["schema"] == "dbrt.evaluate.compare/1"
+    assert [entry["label"] for entry in result["entries"]] == ["tiny #1", "tiny #2"]
+    assert [entry["hmean"] for entry in result["entries"]] == [0.666667, 0.666667]
+    [difference] = result["differences"]
+    assert (difference["hmean"], difference["hmean_interval"]) == (0, [0, 0])
+
+
+def test_a_model_is_compared_with_results_from_elsewhere(folder, detector, detections, capsys):
+    args = ("--model", "mine", "--detections", detections, "--seed", "7")
+    assert evaluate(folder, *args) == 0
+    assert evaluate(folder, *args, "--json") == 0
+    table, result = capsys.readouterr().out.rsplit("\n{", 1)
+    assert "tiny  results  difference" in table
+    assert "hmean of results less tiny: -0.3333, 95% interval " in table
+    assert json.loads("{" + result)["differences"][0]["seed"] == 7
+
+
+def test_a_gallery_is_written_and_told(folder, detections, tmp_path, capsys):
+    assert evaluate(folder, "--detections", detections, "--gallery", tmp_path / "errors") == 0
+    assert "<svg" in (tmp_path / "errors/index.html").read_text()
+    assert "index.html: the worst pictures" in capsys.readouterr().err
+    assert evaluate(folder, "--detections", detections, "--gallery", tmp_path / "errors") == 7
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_a_curve_is_drawn_and_told(folder, detections, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert evaluate(folder, "--detections", detections, "--plot", tmp_path / "curve.svg") == 0
+    assert "curve.svg: precision over recall" in capsys.readouterr().err
+    assert "<svg" in (tmp_path / "curve.svg").read_text()
+
+
+def test_the_best_least_score_is_told(folder, detections, capsys):
+    args = ("--detections", detections, "--choose-thresholds")
+    assert evaluate(folder, *args) == 0
+    assert evaluate(folder, *args, "--json") == 0
+    table, result = capsys.readouterr().out.rsplit("\n{", 1)
+    assert "best here   min_score 0.42" in table
+    chosen = json.loads("{" + result)["chosen"]
+    assert (chosen["min_score"], chosen["precision"], chosen["recall"]) == (0.42, 1, 0.25)
+
+
+def test_test_pictures_choose_no_thresholds(folder, detector, tmp_path, capsys):
+    folder.rename(tmp_path / "test")
+    args = ("--dataset", "folder", "--root", str(tmp_path), "--split", "test")
+    assert main(["evaluate", *args, "--choose-thresholds"]) == 2
+    assert "thresholds are not chosen on folder test" in capsys.readouterr().err
+    assert detector.made is None
+
+
 REFUSED = {
+    "save-of-two-models": (
+        ("--model", "a", "--model", "b", "--save", "out"),
+        2,
+        "give one --model",
+    ),
+    "gallery-of-two": (("--model", "a", "--detections", ".", "--gallery", "out"), 2, "--gallery"),
+    "plot-as-jpeg": (("--plot", "curve.jpg"), 2, "end the name in .png"),
+    "plot-nowhere": (("--plot", "no/such/curve.svg"), 7, "there is no folder"),
     "save-with-detections": (("--detections", ".", "--save", "out"), 2, "--save"),
     "shape-without-cross": (("--shape", "736"), 2, "--shape '736' is not HEIGHTxWIDTH"),
     "size-before-data": (("--size", "700", "--root", "nowhere"), 2, "take 672 or 704"),
