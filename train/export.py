@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ from dbrt.errors import InputError, RunnerError, unwritable
 from dbrt.train.checkpoint import Checkpoint, Weights, set_network_weights
 from dbrt.train.config import without_paths
 from dbrt.train.folding import BN_VARIABLES, convolutions, fold, normalisations
-from dbrt.train.network import IMAGENET_MEAN, IMAGENET_STD, build_network
+from dbrt.train.network import IMAGENET_MEAN, IMAGENET_STD, PLAIN, build_network
+from dbrt.train.network_options import NetworkOptions
 from dbrt.train.onnx_graph import clean
+from dbrt.train.onnx_marks import STAND_INS, TRACED, mark
+from dbrt.train.onnx_sampling import OPERATORS
 
 OPSET = 17
 THRESHOLDS = ("binarize", "min_score", "unclip_ratio")
@@ -43,6 +46,7 @@ class Settings:
     score: str = "box"
     unit: str = "word"
     card: dict[str, Any] = field(default_factory=dict)
+    options: NetworkOptions = PLAIN
 
 
 def settings_of(
@@ -72,8 +76,20 @@ def settings_of(
         "validation": curve,
     }
     return Settings(
-        name, state.meta["backbone"], unit=unit, score=score, card={**about, **card}, **found
+        name,
+        state.meta["backbone"],
+        unit=unit,
+        score=score,
+        card={**about, **card},
+        options=_options(state.meta["config"]["model"]),
+        **found,
     )
+
+
+def _options(model: dict[str, Any]) -> NetworkOptions:
+    """Return a run's options from its configuration; older ones know none of the keys."""
+    names = [f.name for f in fields(NetworkOptions)]
+    return NetworkOptions(**{name: model[name] for name in names if name in model})
 
 
 def export_model(weights: Weights, settings: Settings, path: Path) -> None:
@@ -90,7 +106,7 @@ def export_model(weights: Weights, settings: Settings, path: Path) -> None:
             f"set KERAS_BACKEND=tensorflow (weights trained elsewhere are fine)"
         )
     keras.config.set_dtype_policy("float32")
-    network = build_network(settings.backbone, _TRACE_SHAPE)
+    network = build_network(settings.backbone, _TRACE_SHAPE, settings.options)
     set_network_weights(network, weights, source="the checkpoint")
     model = _convert(network)
     _describe(model, network, settings)
@@ -106,7 +122,7 @@ def _convert(network: Any) -> onnx.ModelProto:
         import tf2onnx
     except ModuleNotFoundError:
         raise RunnerError('export needs tf2onnx: pip install "dbrt[train]"') from None
-    folded = fold(network)
+    folded = fold(network, STAND_INS)
     heads = [folded.get_layer(name).output for name in ("binarize_up2", "threshold_up2")]
     traced = keras.Model(folded.input, heads)
 
@@ -119,13 +135,26 @@ def _convert(network: Any) -> onnx.ModelProto:
         input_signature=[tf.TensorSpec((1, *_TRACE_SHAPE, 3), tf.float32, name="image")],
         opset=OPSET,
         inputs_as_nchw=["image"],
+        custom_op_handlers={TRACED: (mark, [])},
     )
     names = [output.name for output in model.graph.output]
     outputs = {
         next(name for name in names if name.startswith(wanted)): wanted
         for wanted in ("probability", "threshold")
     }
-    return clean(model, convolutions(folded), outputs)
+    return clean(model, convolutions(folded), outputs, _operators(network.db_options))
+
+
+def _operators(options: NetworkOptions) -> set[str]:
+    """Return the ONNX operators that options bring into a graph."""
+    found: set[str] = set()
+    if options.neck == "aspp":
+        found |= {"GlobalAveragePool"}
+    if options.fusion == "adaptive":
+        found |= {"ReduceMean", "Mul", "Split"}
+    if options.deformable:
+        found |= OPERATORS
+    return found
 
 
 def _describe(model: onnx.ModelProto, network: Any, settings: Settings) -> None:
@@ -135,6 +164,7 @@ def _describe(model: onnx.ModelProto, network: Any, settings: Settings) -> None:
         "dbrt.format": "1",
         "dbrt.name": settings.name,
         "dbrt.backbone": settings.backbone,
+        "dbrt.network": settings.options.to_json(),
         "dbrt.mean": json.dumps(IMAGENET_MEAN),
         "dbrt.std": json.dumps(IMAGENET_STD),
         "dbrt.unit": settings.unit,

@@ -40,8 +40,11 @@ def normalisations(network: Any) -> dict[str, Any]:
     return found
 
 
-def fold(network: Any) -> Any:
-    """Return a copy of a Keras network whose convolutions have absorbed their normalisation."""
+def fold(network: Any, stand_ins: dict[str, Any] | None = None) -> Any:
+    """Return a copy of a Keras network whose convolutions have absorbed their normalisation.
+
+    stand_ins  class of a layer by name -> the class to put in its place, made from its settings
+    """
     import keras
 
     followed = normalisations(network)
@@ -50,6 +53,9 @@ def fold(network: Any) -> Any:
         if type(layer).__name__ == "BatchNormalization":
             return keras.layers.Identity(name=layer.name)
         config = layer.get_config()
+        stand_in = (stand_ins or {}).get(type(layer).__name__)
+        if stand_in is not None:
+            return stand_in.from_config(config)
         if layer.name in followed:
             config["use_bias"] = True
         return type(layer).from_config(config)

@@ -21,7 +21,7 @@ from keras import layers, ops
 
 from dbrt.errors import UsageError
 from dbrt.train import mobilenetv2, resnet
-from dbrt.train.aspp import aspp
+from dbrt.train.aspp import add_aspp
 from dbrt.train.blocks import NearestUpsample, batch_norm, channel_axis, conv
 from dbrt.train.network_options import NetworkOptions
 from dbrt.train.scale_fusion import adaptive_fusion
@@ -97,7 +97,7 @@ def _pyramid(features: list[Any], inner: int, options: NetworkOptions) -> Any:
     c2, c3, c4, c5 = features
     in5 = conv(c5, "in5", inner, 1)
     if options.neck == "aspp":
-        in5 = layers.Add(name="aspp_add")([in5, aspp(c5, inner)])
+        in5 = add_aspp(in5, c5, inner)
     in4 = _top_down(in5, conv(c4, "in4", inner, 1), "4")
     in3 = _top_down(in4, conv(c3, "in3", inner, 1), "3")
     in2 = _top_down(in3, conv(c2, "in2", inner, 1), "2")

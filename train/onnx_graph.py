@@ -7,6 +7,7 @@ change of tf2onnx is noticed at export and not in somebody's results.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from dbrt.errors import EngineError
+from dbrt.train.onnx_marks import write_marked
 
 # What a DB network consists of once it is clean. Anything else: a conversion went another way.
 _ALLOWED = set("Conv ConvTranspose Relu Clip Add MaxPool Resize Concat Sigmoid".split())
@@ -27,21 +29,29 @@ _NODE_OF = {"Conv2D": "Conv", "DepthwiseConv2D": "Conv", "Conv2DTranspose": "Con
 _IO = ("batch", "height", "width")
 
 
-def clean(model: onnx.ModelProto, layers: list[Any], outputs: dict[str, str]) -> onnx.ModelProto:
+def clean(
+    model: onnx.ModelProto,
+    layers: list[Any],
+    outputs: dict[str, str],
+    extra: Collection[str] = (),
+) -> onnx.ModelProto:
     """Turn tf2onnx's model into a model file's graph, in place, and return it.
 
     layers   the folded network's convolutions: names and weights are taken from them
     outputs  the model's output names -> the names the file shall have
+    extra    operators of the network's options, beside those that every network has
 
     Raises EngineError where the graph holds what it should not.
     """
     graph = model.graph
     _cut_tails(graph, outputs)
+    _drop_idle_reshapes(model)
     _merge_pads(graph)
     _name_convolutions(graph, layers)
+    write_marked(graph)
     _plain_resizes(graph)
     _drop_unused(graph)
-    found = {node.op_type for node in graph.node} - _ALLOWED
+    found = {node.op_type for node in graph.node} - _ALLOWED - set(extra)
     if found:
         raise EngineError(f"export left {', '.join(sorted(found))} in the graph: report this")
     _set_interface(graph, list(outputs.values()))
@@ -82,6 +92,24 @@ def _cut_tails(graph: onnx.GraphProto, outputs: dict[str, str]) -> None:
     _drop_unused(graph)
 
 
+def _drop_idle_reshapes(model: onnx.ModelProto) -> None:
+    """Drop each Reshape to the shape that its input has: once a transposition of one channel."""
+    graph = model.graph
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in [*inferred.value_info, *inferred.input]
+    }
+    for node in [node for node in graph.node if node.op_type == "Reshape"]:
+        before, after = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
+        if before and before == after and all(before):
+            for user in graph.node:
+                for index, name in enumerate(user.input):
+                    if name == node.output[0]:
+                        user.input[index] = node.input[0]
+            graph.node.remove(node)
+
+
 def _merge_pads(graph: onnx.GraphProto) -> None:
     """Move zero padding into the convolution, or the pooling of non-negative values, behind it."""
     constants = _constants(graph)
@@ -113,6 +141,7 @@ def _name_convolutions(graph: onnx.GraphProto, layers: list[Any]) -> None:
             raise EngineError(f"export: the kernel of {layer.name} is not in the graph")
         nodes.remove(node)
         node.name = layer.name
+        _check_bias(node, values[1] if layer.use_bias else None, constants)
         inputs = [node.input[0], f"{layer.name}/kernel"]
         graph.initializer.append(numpy_helper.from_array(kernel, inputs[1]))
         if layer.use_bias:
@@ -135,6 +164,17 @@ def _find_node(
             if np.array_equal(weight.reshape(kernel.shape), kernel):
                 return node
     return None
+
+
+def _check_bias(
+    node: onnx.NodeProto, bias: NDArray[Any] | None, constants: dict[str, NDArray[Any]]
+) -> None:
+    """Refuse what tf2onnx may have merged into a convolution beside its own bias."""
+    if len(node.input) < 3:
+        return
+    merged = constants.get(node.input[2])
+    if bias is None or merged is None or not np.array_equal(merged.ravel(), bias.ravel()):
+        raise EngineError(f"export: {node.name} has got a bias that is not the layer's")
 
 
 def _absorb_bias(
