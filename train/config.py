@@ -14,7 +14,6 @@ from dbrt.errors import InputError, UsageError
 from dbrt.train.network_options import NetworkOptions
 from dbrt.train.recipes import RECIPES
 
-
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # Keys of [augment] that are the share of crops something happens to.
 SHARES = (
@@ -63,7 +62,7 @@ class DataConfig:
     workers: int = _option(1, "processes that load and augment; 0 does it in the main process")
     seed: int = _option(1, "seed of the order and the crops")
     split_seed: int = _option(1, "seed of the split: the same for runs that are to be compared")
-    cache_side: int = _option(1280, "accelerator: pictures with a longer side are scaled down to it")
+    cache_side: int = _option(1280, "accelerator: longest side of a picture, scaled down to it")
     cache: str = _option("device", "accelerator: device, or host (pictures travel with each step)")
 
 
@@ -162,7 +161,7 @@ class TrainConfig:
             raise UsageError("data.sets and data.weights must have the same length")
         _check_augment(self.augment)
         if self.data.cache_side < self.augment.crop // 2:
-            raise UsageError(f"data.cache_side is {self.data.cache_side}: take half a crop at least")
+            raise UsageError(f"data.cache_side is {self.data.cache_side}: at least half a crop")
         if self.run.devices < 0 or self.run.pictures < 0:
             raise UsageError("run.devices and run.pictures: take 0 or more")
         for key, value in (("run.steps", self.run.steps), ("run.batch", self.run.batch)):

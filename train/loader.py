@@ -73,17 +73,20 @@ def set_shares(weights: Sequence[float]) -> NDArray[np.float64]:
 
 
 class BatchMaker:
-    """Makes batch k of a run."""
+    """Makes batch k of a run, or of each batch the crops `rows`."""
 
-    def __init__(self, config: TrainConfig, sets: Sequence[Sequence[Sample]]) -> None:
+    def __init__(
+        self, config: TrainConfig, sets: Sequence[Sequence[Sample]], rows: range | None = None
+    ) -> None:
         self.config = config
+        self.rows = range(config.run.batch) if rows is None else rows
         self.sets = sets
         self.shares = set_shares(config.data.weights)
 
     def make(self, step: int) -> Batch:
         """Return the batch of one step; a picture that can't be read raises InputError."""
         count = self.config.run.batch
-        crops = [self._crop(step * count + i) for i in range(count)]
+        crops = [self._crop(step * count + i) for i in self.rows]
         return Batch(np.stack([c for c, _ in crops]), np.stack([t for _, t in crops]))
 
     def _crop(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -101,17 +104,25 @@ class BatchMaker:
 
 
 def batches(
-    config: TrainConfig, sets: Sequence[Sequence[Sample]], *, start: int, stop: int
+    config: TrainConfig,
+    sets: Sequence[Sequence[Sample]],
+    *,
+    start: int,
+    stop: int,
+    rows: range | None = None,
 ) -> Generator[Batch]:
-    """Yield the batches of steps start..stop-1 in order, made ahead by `data.workers` processes."""
+    """Yield the batches of steps start..stop-1 in order, made ahead by `data.workers` processes.
+
+    rows  which crops of each batch are wanted; None: all
+    """
     if config.data.workers == 0:
-        maker = BatchMaker(config, sets)
+        maker = BatchMaker(config, sets, rows)
         yield from (maker.make(step) for step in range(start, stop))
         return
     # spawn: a forked child of a process with TensorFlow's threads can hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        config.data.workers, context, initializer=_start_worker, initargs=(config, sets)
+        config.data.workers, context, initializer=_start_worker, initargs=(config, sets, rows)
     ) as pool:
         waiting: deque[Future[Batch]] = deque()
         following = start
@@ -129,11 +140,13 @@ def batches(
 _maker: BatchMaker | None = None  # each worker's own; set once by its initializer
 
 
-def _start_worker(config: TrainConfig, sets: Sequence[Sequence[Sample]]) -> None:
+def _start_worker(
+    config: TrainConfig, sets: Sequence[Sequence[Sample]], rows: range | None
+) -> None:
     global _maker  # noqa: PLW0603
     begin_worker()
     cv2.setNumThreads(1)
-    _maker = BatchMaker(config, sets)
+    _maker = BatchMaker(config, sets, rows)
 
 
 def _make_in_worker(step: int) -> Batch:

@@ -51,16 +51,41 @@ class _BackboneRate:
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
 
 
-class _AdamW(_BackboneRate, keras.optimizers.AdamW):
+class _MeanGradient:
+    """Takes the mean of all devices' gradients before they are clipped, not after.
+
+    Keras clips each device's own and then sums, so that the same batch on more devices is clipped
+    otherwise. With one device, and with JAX, whose gradients are those of the whole batch, nothing
+    changes. (Keras has divided the loss by the number of devices: the sum is the mean.)
+    """
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        summed = self._sum_over_devices([(gradient, None) for gradient in grads])
+        return super()._clip_gradients([gradient for gradient, _ in summed])  # type: ignore[misc]
+
+    def _sum_over_devices(self, pairs: Any) -> Any:
+        if keras.backend.backend() != "tensorflow":
+            return pairs
+        return super()._all_reduce_sum_gradients(pairs)  # type: ignore[misc]
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars  # done before clipping
+
+
+class _AdamW(_BackboneRate, _MeanGradient, keras.optimizers.AdamW):
     pass
 
 
-class _SGD(_BackboneRate, keras.optimizers.SGD):
+class _SGD(_BackboneRate, _MeanGradient, keras.optimizers.SGD):
     pass
 
 
-def build_optimizer(config: OptimizerConfig, steps: int) -> Any:
-    """Make the configured optimizer for a run of `steps` steps."""
+def build_optimizer(config: OptimizerConfig, steps: int, *, precision: str = "float32") -> Any:
+    """Make the configured optimizer for a run of `steps` steps.
+
+    precision  under mixed_float16 the loss is scaled so that no gradient falls below the smallest
+               half float; a step whose gradients overflow is left out and the scale halved
+    """
     common = {
         "learning_rate": WarmSchedule(config, steps),
         "weight_decay": config.weight_decay,
@@ -73,4 +98,6 @@ def build_optimizer(config: OptimizerConfig, steps: int) -> Any:
     optimizer.backbone_rate = config.backbone_rate
     # Decaying gamma, beta and biases only pulls them towards a layer that does nothing.
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    if precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     return optimizer

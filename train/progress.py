@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 # Seconds between plain lines where stderr is no terminal.
 _PLAIN_EVERY_S = 30.0
@@ -76,6 +79,17 @@ class Progress:
             self._bar.update(self._task, description=what)
         elif not self._quiet:
             sys.stderr.write(f"{what}\n")
+
+
+def counted(items: Iterable[Item], total: int, what: str, *, quiet: bool) -> Iterator[Item]:
+    """Pass items on, with a bar on stderr where that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, what, total, console=Console(stderr=True), transient=True)
 
 
 def _clock(seconds: float) -> str:

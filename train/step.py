@@ -38,6 +38,18 @@ def normalise(frames: Any) -> Any:
     return image if channel_axis() == -1 else ops.transpose(image, (0, 3, 1, 2))
 
 
+def devices_in_step() -> int:
+    """Return how many devices' losses make up a step; their gradients are summed.
+
+    1 but under `tf.distribute`, where Keras multiplies by the same number before it shows the loss.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
 class StepModel(keras.Model):
     """frames (N, H, W, 3) uint8 in; losses of dbrt.train.losses against (N, 4, H, W) targets.
 
@@ -78,4 +90,4 @@ class StepModel(keras.Model):
         losses = db_losses(y_pred, y, self.loss_config)
         for name, mean in self.terms.items():
             mean.update_state(losses[name])
-        return losses["loss"]
+        return losses["loss"] / devices_in_step()

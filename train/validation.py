@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +16,10 @@ from dbrt.postproc import decode
 from dbrt.train.checkpoint import Weights, set_network_weights
 from dbrt.train.config import TrainConfig
 from dbrt.train.network import IMAGENET_MEAN
+from dbrt.train.sheets import maps_sheet
 from dbrt.train.targets import make_targets
 
+Show = Callable[[str, NDArray[np.uint8]], None]
 Map = tuple[NDArray[np.uint8], float, tuple[int, int]]
 
 # A network that is not trained to the end has soft maps: at the paper's 0.3 words run together. On
@@ -32,9 +34,12 @@ _LOWEST_SCORE = 0.3
 _FILL = (round(IMAGENET_MEAN[2]), round(IMAGENET_MEAN[1]), round(IMAGENET_MEAN[0]))  # BGR
 
 
-def validate(config: TrainConfig, weights: Weights, samples: Sequence[Sample]) -> dict[str, float]:
+def validate(
+    config: TrainConfig, weights: Weights, samples: Sequence[Sample], show: Show | None = None
+) -> dict[str, float]:
     """Score weights by the ICDAR 2015 protocol and by the training losses.
 
+    show     is called with the name and the sheet (BGR) of the first `run.pictures` pictures
     returns  hmean, precision, recall at the best decode thresholds, those thresholds (binarize,
              unclip_ratio, min_score, score_is_region) and the loss terms, means over the pictures
     """
@@ -49,20 +54,24 @@ def validate(config: TrainConfig, weights: Weights, samples: Sequence[Sample]) -
         network = build_network(config.model.backbone, options=config.model.options())
         model = StepModel(network, config.loss)
         set_network_weights(model.network, weights, source="the average")
-        return _score(model, config, samples)
+        return _score(model, config, samples, show)
     finally:
         keras.config.set_dtype_policy(policy)
 
 
-def _score(model: Any, config: TrainConfig, samples: Sequence[Sample]) -> dict[str, float]:
+def _score(
+    model: Any, config: TrainConfig, samples: Sequence[Sample], show: Show | None
+) -> dict[str, float]:
     height, width = config.run.validation_shape
     maps, losses = [], []
-    for sample in samples:
+    for number, sample in enumerate(samples):
         frame = read_picture(sample.path)
         canvas, scale = letterbox(frame, (height, width), _FILL)
         logits = np.asarray(model.predict_on_batch(canvas[None]))
         losses.append(_losses(model, logits, sample, scale, (height, width)))
         maps.append((_to_bytes(logits), scale, frame.shape[:2]))
+        if show is not None and number < config.run.pictures:
+            show(sample.path.stem, maps_sheet(canvas, *_probabilities(logits)))
     means = {name: float(np.mean([row[name] for row in losses])) for name in losses[0]}
     return {**best_decode(maps, [sample.words for sample in samples]), **means}
 
@@ -122,8 +131,17 @@ def _losses(
 
 def _to_bytes(logits: Any) -> NDArray[np.uint8]:
     """Return the probability map (H, W) as the engines give it."""
+    return np.asarray(np.round(255.0 * _probabilities(logits)[0]), np.uint8)
+
+
+def _probabilities(logits: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return probability and threshold map, (H, W) each, 0..1."""
     from dbrt.train.blocks import channel_axis
 
-    logit = logits[0, ..., 0] if channel_axis() == -1 else logits[0, 0]
-    probability = 0.5 * (1.0 + np.tanh(0.5 * logit))  # the sigmoid, without overflow
-    return np.asarray(np.round(255.0 * probability), np.uint8)
+    axis = channel_axis()
+    both = [np.take(logits[0], i, axis=axis if axis == -1 else 0) for i in (0, 1)]
+    probability, threshold = (
+        0.5 * (1.0 + np.tanh(0.5 * each))
+        for each in both  # the sigmoid, without overflow
+    )
+    return probability, threshold

@@ -21,6 +21,8 @@ Examples:
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="Change a key.")
 @click.option("--recipe", help="Lay CONFIG over one: default, paper, seed or accelerator.")
+@click.option("--hosts", metavar="HOST:PORT,...", help="All machines of the run, the same on each.")
+@click.option("--host", default=0, metavar="N", help="This machine's place in --hosts, from 0.")
 @click.option("--print-config", is_flag=True, help="Print the whole configuration and exit.")
 def command(
     config: Path | None,
@@ -29,6 +31,8 @@ def command(
     settings: tuple[str, ...],
     recipe: str | None,
     print_config: bool,
+    hosts: str | None,
+    host: int,
 ) -> None:
     """Train a DB network as CONFIG (TOML) says; without CONFIG, with the defaults.
 
@@ -50,11 +54,14 @@ def command(
         return
     if out is None:
         raise click.UsageError("name the folder of the run: --out runs/NAME")
-    from dbrt.train.trainer import Trainer, default_backend, describe
+    from dbrt.train.backend import default_backend
+    from dbrt.train.devices import Cluster
+    from dbrt.train.trainer import Trainer, describe
 
     default_backend()
+    cluster = Cluster(tuple(hosts.split(",")), host) if hosts else None
     try:
-        trainer = Trainer(loaded, out, resume=resume)
+        trainer = Trainer(loaded, out, resume=resume, cluster=cluster, quiet=False)
     except ModuleNotFoundError as exc:
         raise RunnerError(f'training needs {exc.name}: pip install "dbrt[train]"') from None
     click.echo(describe(loaded, trainer.sets), err=True)

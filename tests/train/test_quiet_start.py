@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = """
 import os
-from dbrt.train.trainer import default_backend
+from dbrt.train.backend import default_backend
 default_backend()
 import tensorflow
 os.write(2, b"after")

@@ -52,13 +52,24 @@ class Draw:
 
 
 def draws(
-    config: TrainConfig, pool: PicturePool, *, start: int, stop: int, host: bool = False
+    config: TrainConfig,
+    pool: PicturePool,
+    *,
+    start: int,
+    stop: int,
+    rows: range | None = None,
+    host: bool = False,
 ) -> Generator[Draw]:
-    """Yield what the steps start..stop-1 do; with `host`, the pictures themselves go along."""
+    """Yield what the steps start..stop-1 do.
+
+    rows  which crops of each batch are wanted; None: all
+    host  the pictures themselves go along, in place of `index`
+    """
+    rows = range(config.run.batch) if rows is None else rows
     shares = set_shares(config.data.weights)
     for step in range(start, stop):
         first = step * config.run.batch
-        crops = [_draw_crop(config, pool, shares, first + i) for i in range(config.run.batch)]
+        crops = [_draw_crop(config, pool, shares, first + i) for i in rows]
         inputs = {name: np.stack([crop[name] for crop in crops]) for name in crops[0]}
         if host:
             chosen = inputs.pop("index")

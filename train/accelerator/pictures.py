@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from dbrt.datasets import Sample, read_picture
 from dbrt.errors import TrainingError
 from dbrt.train.loader import set_shares
+from dbrt.train.progress import counted
 from dbrt.train.targets import Polygon, fill, make_targets, offset, offset_distance, short_side
 
 LABELS = 5
@@ -56,10 +57,13 @@ class PicturePool:
         return (self.frames.nbytes + self.labels.nbytes) / 2**30
 
 
-def make_pool(sets: Sequence[Sequence[Sample]], weights: Sequence[float], side: int) -> PicturePool:
+def make_pool(
+    sets: Sequence[Sequence[Sample]], weights: Sequence[float], side: int, *, quiet: bool = True
+) -> PicturePool:
     """Read every picture that can be drawn; sets of weight 0 are left empty.
 
-    side  pictures with a longer side are scaled down to it
+    side   pictures with a longer side are scaled down to it
+    quiet  shows no progress
 
     Raises InputError for a picture that can't be read, TrainingError where memory is too small.
     """
@@ -67,7 +71,8 @@ def make_pool(sets: Sequence[Sequence[Sample]], weights: Sequence[float], side: 
     chosen = [list(s) if share else [] for s, share in zip(sets, shares, strict=True)]
     samples = [sample for each in chosen for sample in each]
     with ThreadPoolExecutor(_THREADS) as threads:
-        made = list(threads.map(lambda sample: _labelled(sample, side), samples))
+        labelled = threads.map(lambda sample: _labelled(sample, side), samples)
+        made = list(counted(labelled, len(samples), "reading pictures", quiet=quiet))
     sizes = np.array([frame.shape[:2] for frame, _, _ in made], np.int64)
     height, width = sizes.max(axis=0).tolist()
     try:
