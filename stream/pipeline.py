@@ -39,6 +39,7 @@ from dbrt.stream.result import FrameResult
 from dbrt.stream.sinks.sink import Sink
 from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.telemetry import Telemetry
+from dbrt.wording import counted
 
 CAPTURED = 2  # frames waiting for the engine; more would only age
 MAPS = 4
@@ -341,7 +342,8 @@ class Pipeline:
             regions=regions,
             times_ms=times_ms,
             is_live=item.is_live,
-            status=f"{len(regions)} regions  network {mapped.network_ms:.0f} ms  {rate:.1f} fps",
+            status=f"{counted(len(regions), 'region')}  network {mapped.network_ms:.0f} ms  "
+            f"{rate:.1f} fps",
             on_drawn=partial(self.telemetry.record, "draw"),
         )
 

@@ -9,6 +9,7 @@ from typing import TextIO
 from dbrt.stream.clock import SYSTEM_CLOCK, Clock
 from dbrt.stream.sources.source import Source
 from dbrt.stream.telemetry import Telemetry
+from dbrt.wording import counted
 
 PLAIN_EVERY_S = 10.0
 
@@ -68,9 +69,9 @@ def describe(source: Source, telemetry: Telemetry) -> str:
         return f"{state.state.value}, getting the engine ready"
     parts = [
         state.state.value,
-        f"{now.processed} frames",
+        counted(now.processed, "frame"),
         f"{telemetry.recent_rate():.1f} fps",
-        f"{now.regions} regions",
+        counted(now.regions, "region"),
     ]
     if "latency" in now.stages:
         parts.append(f"latency {now.stages['latency'].p50_ms:.0f} ms")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbrt.stream.sources.state import SourceStats
 from dbrt.stream.telemetry import Snapshot
+from dbrt.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,7 +61,7 @@ class StreamSummary:
         """Return frames, drops and faults in plain lines."""
         now = self.figures
         found = [
-            f"{self.source}: {now.processed} frames, {now.regions} regions, "
+            f"{self.source}: {counted(now.processed, 'frame')}, {counted(now.regions, 'region')}, "
             f"{now.rate:.1f} frames a second",
         ]
         if self.engine:
@@ -76,7 +77,8 @@ class StreamSummary:
         found.append(", ".join(faults) if faults else "no frame dropped")
         for output in self.outputs:
             dropped = f", {output.dropped} dropped" if output.dropped else ""
-            what = f"{output.frames} frames{dropped}" if output.frames else "nothing written"
+            frames = counted(output.frames, "frame")
+            what = f"{frames}{dropped}" if output.frames else "nothing written"
             found.append(f"{output.path}: {what}")
         return found
 

@@ -15,6 +15,7 @@ from dbrt.detector import Frame, TextDetector
 from dbrt.errors import InputError, UsageError
 from dbrt.pictures.outputs import MapsOutput, Output
 from dbrt.pictures.result import PictureResult
+from dbrt.wording import counted
 
 SCHEMA = "dbrt.detect/1"
 
@@ -50,7 +51,8 @@ class Summary:
             self.times_ms.setdefault(stage, []).append(duration_ms)
 
     def __str__(self) -> str:
-        return f"{self.pictures} pictures, {self.regions} regions; {self.model}, {self.reason}"
+        found = f"{counted(self.pictures, 'picture')}, {counted(self.regions, 'region')}"
+        return f"{found}; {self.model}, {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `times_ms` are medians."""

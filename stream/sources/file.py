@@ -20,6 +20,7 @@ from dbrt.stream.clock import SYSTEM_CLOCK, Clock
 from dbrt.stream.sources.media import decode_frames, frame_rate, to_bgr
 from dbrt.stream.sources.source import Report, Source, SourceFrame, no_report
 from dbrt.stream.sources.state import SourceState
+from dbrt.wording import counted
 
 
 class FileSource(Source):
@@ -107,7 +108,7 @@ class FileSource(Source):
 
     def _damaged(self, count: int, line: TimeLine) -> str:
         return (
-            f"{self.name} is damaged: read {count} frames, stopped early at "
+            f"{self.name} is damaged: read {counted(count, 'frame')}, stopped early at "
             f"{line.last_s:.1f} s; results up to there are kept"
         )
 

@@ -22,6 +22,7 @@ from dbrt.stream.sources.media import decode_frames, frame_rate, to_bgr
 from dbrt.stream.sources.source import Report, SourceFrame, no_report
 from dbrt.stream.sources.state import SourceState
 from dbrt.stream.sources.url import SourceUrl
+from dbrt.wording import counted
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 2.0
@@ -157,8 +158,9 @@ class NetworkSource(LiveSource):
                     break
         except (av.error.FFmpegError, OSError) as exc:
             text = (
-                f"{self.url.place} broke off after {index + 1} frames ({line.last_s:.1f} s): "
-                f"{explain_read(exc, self.url)}; results up to there are kept"
+                f"{self.url.place} broke off after {counted(index + 1, 'frame')} "
+                f"({line.last_s:.1f} s): {explain_read(exc, self.url)}; "
+                "results up to there are kept"
                 if index >= 0
                 else f"{self.url.place} can't seek and the file's index is at its end: download "
                 "the file and give its path"
