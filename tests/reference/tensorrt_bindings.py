@@ -224,9 +224,10 @@ def _normal(signature: str, name: str) -> str:
 def main(command: str, folder: str) -> None:
     """Run one of the two commands."""
     if command == "download":
-        for version in download(Path(folder)):
+        missing = download(Path(folder))
+        for version in missing:
             print(f"dbrt: no bindings of TensorRT {version} for this Python", file=sys.stderr)
-        return
+        sys.exit(len(missing) == len(REQUIREMENTS))  # then there was no network: try again
     RECORD.write_text(to_text(summarise(describe_all(Path(folder)))))
 
 
