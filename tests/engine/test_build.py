@@ -30,9 +30,9 @@ def build(model: ModelFile, **options: Any) -> BuiltEngine:
 
 
 def test_a_built_engine_is_in_the_cache_with_its_proof(model: ModelFile) -> None:
-    phases: list[str] = []
-    built = build(model, precision="fp32", on_phase=phases.append)
-    assert phases == ["building", "comparing with float32"]
+    phases: list[tuple[str, int, int]] = []
+    built = build(model, precision="fp32", on_progress=lambda *phase: phases.append(phase))
+    assert phases == [("building", 0, 0), ("comparing with float32", 0, 0)]
     assert not built.was_cached
     stored = EngineCache().load(built.spec)
     assert stored is not None
@@ -45,7 +45,7 @@ def test_a_built_engine_is_in_the_cache_with_its_proof(model: ModelFile) -> None
 def test_a_proved_engine_is_not_built_again(model: ModelFile) -> None:
     first = build(model)
     phases: list[str] = []
-    second = build(model, on_phase=phases.append)
+    second = build(model, on_progress=lambda phase, done, total: phases.append(phase))
     assert phases == []
     assert second.was_cached
     assert (second.spec, second.path, second.parity) == (first.spec, first.path, first.parity)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from dbrt.engine.cache import EngineCache
 from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.onnxruntime import OnnxRuntimeRunner
 from dbrt.engine.openvino import OpenVinoRunner
-from dbrt.engine.select import choose, open_runner
+from dbrt.engine.select import HMEAN_BY_PRECISION, choose, open_runner
 from dbrt.errors import EngineError, InputError, RunnerError, UsageError
 
 pytestmark = pytest.mark.usefixtures("cache_folder")
@@ -41,9 +42,90 @@ def test_auto_with_nothing_installed_says_what_was_tried(monkeypatch: pytest.Mon
         choose()
 
 
-def test_a_runner_of_a_later_version_is_not_here() -> None:
-    with pytest.raises(RunnerError, match="no tensorrt runner: take --runner auto"):
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine have no NVIDIA driver, whatever it has."""
+
+    def refuse() -> NoReturn:
+        raise RunnerError("there is no NVIDIA driver (libcuda.so.1): install it")
+
+    monkeypatch.setattr("dbrt.engine.tensorrt.runner.find_driver", refuse)
+    monkeypatch.setattr("dbrt.engine.tensorrt.targets.find_driver", refuse)
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_tensorrt_without_a_driver_says_what_to_do(model: ModelFile) -> None:
+    with pytest.raises(RunnerError) as told:
+        open_runner(model, shape=(64, 64), runner="tensorrt")
+    assert str(told.value) == (
+        "there is no NVIDIA driver (libcuda.so.1): install it; "
+        "or take --runner auto, which runs on the CPU"
+    )
+    with pytest.raises(RunnerError, match="no NVIDIA driver"):
         choose("tensorrt")
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_auto_without_a_driver_takes_the_cpu_and_says_why_not_the_installed_tensorrt() -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("tensorrt_rtx")
+    runner, plan = choose()
+    assert runner is OpenVinoRunner
+    assert plan.reason.endswith("; not tensorrt: no NVIDIA driver or GPU")
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_auto_does_not_speak_of_tensorrt_where_nobody_installed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("dbrt.engine.tensorrt.runner.installed_version", lambda flavour: None)
+    assert "tensorrt" not in choose()[1].reason
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_tensorrt_builds_where_it_cannot_run() -> None:
+    pytest.importorskip("tensorrt_rtx")
+    runner, plan = choose("tensorrt", to_build=True)
+    assert (runner.name, plan.precision) == ("tensorrt", "fp16")
+    assert {"sm_75", "sm_86", "sm_89", "sm_120"} <= set(plan.target.split("+"))
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_a_target_means_tensorrt() -> None:
+    pytest.importorskip("tensorrt_rtx")
+    runner, plan = choose("auto", targets=("sm_75", "sm_89"), to_build=True)
+    assert (runner.name, plan.target) == ("tensorrt", "sm_75+sm_89")
+
+
+def test_a_target_is_nothing_for_the_cpu() -> None:
+    with pytest.raises(UsageError, match="--target is for --runner tensorrt"):
+        choose("openvino", targets=("sm_75",))
+
+
+@pytest.mark.usefixtures("no_driver")
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ({"fp32": 0.72, "fp16": 0.7175}, "fp16"),
+        ({"fp32": 0.72, "fp16": 0.7165}, "fp32"),
+        ({"fp32": 0.72}, "fp16"),
+        ({"fp32": "?", "fp16": None}, "fp16"),
+        (3, "fp16"),
+        (None, "fp16"),
+    ],
+    ids=["little", "too much", "not told", "no numbers", "no table", "no card"],
+)
+def test_auto_takes_no_precision_that_costs_the_model_too_much(
+    told: object, precision: str
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    card = {HMEAN_BY_PRECISION: told}
+    plan = choose("tensorrt", "auto", card=card, to_build=True)[1]
+    assert plan.precision == precision
+    assert ("fp16 loses 0.3 H-mean" in plan.reason) == (precision == "fp32")
+    # Asked for by name, it is taken all the same.
+    assert choose("tensorrt", "fp16", card=card, to_build=True)[1].precision == "fp16"
 
 
 @pytest.mark.parametrize(
