@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbrt.engine.cache import EngineCache
+from dbrt.engine.fitting import by_waste, explain
 from dbrt.engine.graph import GRAPH_VERSION
 from dbrt.engine.inventory import stored_specs
 from dbrt.engine.mismatch import missing
@@ -54,9 +55,10 @@ def open_runner(
     streams         batches that run side by side; 1 for the lowest latency
 
     An engine that is corrupt, foreign or not to be trusted is built anew by the runners that do so
-    in seconds; the others raise EngineError with the `dbrt build` line. A cache that can't be
-    written costs a warning, not the run. Raises RunnerError where no runner can run here,
-    InputError for the model, UsageError for the options.
+    in seconds; the others raise EngineError with the `dbrt build` line. Where they lack only the
+    shape they take the engine that wastes least and say so: `Runner.shape` is another then. A cache
+    that can't be written costs a warning, not the run. Raises RunnerError where no runner can run
+    here, InputError for the model, UsageError for the options.
     """
     read = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
     chosen, plan = choose(runner, precision, card=read.card)
@@ -186,13 +188,28 @@ def _obtain(
             raise
         LOG.warning("%s (building it anew)", exc)
     if not runner.builds_on_demand:
-        raise EngineError(missing(stored_specs(cache), spec))
+        return _of_another_shape(spec, cache)
     try:
         with cache.lock(spec):
             return _build(runner, model, spec, cache), spec
     except OutputError as exc:
         LOG.warning("%s (going on without the cache)", exc)
         return runner.build(model, spec), spec
+
+
+def _of_another_shape(spec: EngineSpec, cache: EngineCache) -> tuple[bytes, EngineSpec]:
+    """Return the engine that serves the frames of `spec` with the least waste, and say so."""
+    there = stored_specs(cache)
+    for found in by_waste(there, spec):
+        try:
+            stored = cache.load(found)
+        except EngineError as exc:
+            LOG.warning("%s (passed over)", exc)
+            continue
+        if stored is not None:
+            LOG.warning("%s", explain(found, spec))
+            return stored.data, stored.spec
+    raise EngineError(missing(there, spec))
 
 
 def _build(runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache) -> bytes:
