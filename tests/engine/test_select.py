@@ -206,12 +206,13 @@ def test_a_missing_engine_is_told_with_the_one_that_is_there(
     model: ModelFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino")
-    with open_runner(model, shape=(64, 64)) as runner:
+    with open_runner(model, shape=(64, 64), batch=2) as runner:
         there = runner.spec
     monkeypatch.setattr(OpenVinoRunner, "builds_on_demand", False)
     with pytest.raises(EngineError) as caught:
         open_runner(model, shape=(64, 96))
-    assert f": {there.file_name} is for 64x64, not 64x96: run dbrt build" in str(caught.value)
+    assert f": {there.file_name} is for 64x64, not 64x96 and " in str(caught.value)
+    assert "run dbrt build --shape 64x96 " in str(caught.value)
 
 
 def test_a_slow_builders_corrupt_engine_is_refused(
