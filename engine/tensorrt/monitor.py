@@ -57,20 +57,31 @@ class BuildProgress:
         `on_progress` cancels the build, is raised when the work has ended, and nothing else is.
         """
         results: list[Any] = []
+        go = threading.Event()
+        started = False
 
         def build() -> None:
+            go.wait()
+            if self.cancelled:
+                return
             try:
                 results.append(work())
             except BaseException as exc:
                 self._failure = self._failure or exc
 
         thread = threading.Thread(target=build, name="dbrt-tensorrt-build", daemon=True)
-        thread.start()
         try:
+            # Ctrl-C may come within `start`, when there is no telling whether the thread runs: so
+            # it begins only when told to.
+            thread.start()
+            started = True
+            go.set()
             thread.join()
         except BaseException:
             self.cancel()
-            thread.join()
+            go.set()
+            if started:
+                thread.join()
             raise
         if self._failure is not None:
             raise self._failure
