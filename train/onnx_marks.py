@@ -1,8 +1,9 @@
 """Layers that tf2onnx has no good operators for: marked while it converts, written afterwards.
 
-While TensorFlow traces, a stand-in takes the place of `AddPicture`, `DeformableSample` and `WeightedConcat`.
-It calls an operator that tf2onnx does not know, which becomes a mark of two inputs; behind tf2onnx
-each mark is replaced by standard ONNX operators, in the order of channels that ONNX wants.
+While TensorFlow traces, a stand-in takes the place of `AddPicture`, `DeformableSample` and
+`WeightedConcat`. It calls an operator that tf2onnx does not know, which becomes a mark of two
+inputs; behind tf2onnx each mark is replaced by standard ONNX operators, in the order of channels
+that ONNX wants.
 """
 
 from __future__ import annotations

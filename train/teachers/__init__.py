@@ -1,0 +1,1 @@
+"""Teachers: detectors that label pictures nobody has labelled (`dbrt pseudolabel`)."""
