@@ -23,6 +23,7 @@ COMMANDS = {
     "detect": "find text in pictures",
     "evaluate": "score a model or detections against ground truth",
     "train": "train a network on labelled pictures",
+    "pseudolabel": "label pictures by a teacher, to train on them",
     "export": "write a trained network as one model file",
     "engines": "list, verify, remove, export and import the engines in the cache",
     "synth": "draw labelled pictures of scene text",
