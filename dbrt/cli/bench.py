@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dbrt.cli.bench_postproc import command as postproc_command
+from dbrt.cli.bench_train import command as train_command
 from dbrt.cli.steps import PLAIN_WIDTH, progress
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Examples:
 
 @click.group(
     invoke_without_command=True,
-    subcommand_metavar="[postproc ...]",
+    subcommand_metavar="[postproc|train ...]",
     epilog=_EPILOG,
     context_settings={"show_default": True},
 )
@@ -121,3 +122,4 @@ def _print(report: BenchReport) -> None:
 
 
 command.add_command(postproc_command, "postproc")
+command.add_command(train_command, "train")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -54,3 +55,11 @@ def tiny_config(labelled_folder: Path) -> TrainConfig:
     config.run.validation_shape = [96, 128]
     config.check()
     return config
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put three layers in the place of every network."""
+    pytest.importorskip("keras")
+    found = runpy.run_path(str(Path(__file__).with_name("tiny_network.py")))
+    monkeypatch.setattr("dbrt.train.network.build_network", found["build_network"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dbrt.errors import TrainingError, UsageError
+from dbrt.train.config import DataConfig
 from dbrt.train.loader import batches, open_sets
 
 
@@ -54,3 +55,37 @@ def test_a_set_without_split_is_refused(tiny_config):
     tiny_config.data.sets = ["icdar2015"]
     with pytest.raises(UsageError, match="NAME:SPLIT"):
         open_sets(tiny_config.data)
+
+
+def test_the_split_is_what_it_was_when_the_shipped_model_was_trained(tiny_config):
+    """Which 50 of 1,000 pictures are held back with the default seed; the first and their sum."""
+    held = np.random.default_rng(DataConfig().split_seed).permutation(1000)[:50]
+    assert held[:8].tolist() == [705, 649, 543, 927, 577, 471, 608, 252]
+    assert held.sum() == 28402
+
+
+def test_other_crops_may_be_drawn_with_the_same_split(tiny_config):
+    tiny_config.data.validation = 2
+    before_sets, before = open_sets(tiny_config.data)
+    (first,) = batches(tiny_config, before_sets, start=0, stop=1)
+    tiny_config.data.seed = 7
+    sets, validation = open_sets(tiny_config.data)
+    (batch,) = batches(tiny_config, sets, start=0, stop=1)
+    assert [s.path for s in validation] == [s.path for s in before]
+    assert not np.array_equal(batch.frames, first.frames)
+
+
+def test_another_split_seed_holds_back_others(tiny_config):
+    held = set()
+    for tiny_config.data.split_seed in range(4):
+        _, validation = open_sets(tiny_config.data)
+        held.add(validation[0].path)
+    assert len(held) > 1
+
+
+def test_machines_make_their_own_rows_of_each_batch(tiny_config):
+    sets, _ = open_sets(tiny_config.data)
+    (whole,) = batches(tiny_config, sets, start=1, stop=2)
+    (second,) = batches(tiny_config, sets, start=1, stop=2, rows=range(1, 2))
+    np.testing.assert_array_equal(second.frames, whole.frames[1:])
+    np.testing.assert_array_equal(second.targets, whole.targets[1:])

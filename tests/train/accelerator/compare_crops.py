@@ -101,6 +101,37 @@ def compare(*, perspective: float = 0.0, count: int = 24, seed: int = 0) -> dict
     return result
 
 
+def changed() -> dict[str, float]:
+    """Change the colours of two crops in every way; return a figure for each."""
+    from keras import ops
+
+    from dbrt.train.accelerator import colours
+
+    frame, _, _ = scene()
+    crops = np.stack((frame[:64, :64], frame[100:164, 200:264])).astype(np.float32)
+    inputs = {
+        "gain": np.array([[1.2, 0.9, 1.0], [0.7, 0.7, 0.8]], np.float32),
+        "shift": np.array([[10, 0, -10], [5, 5, 5]], np.float32),
+        "grey": np.array([1, 0], np.float32),
+        "invert": np.array([0, 1], np.float32),
+        "noise": np.array([8, 0], np.float32),
+        "noise_at": np.array([[60, 3], [0, 0]], np.int32),
+    }
+    given = {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
+    kernels = np.zeros((2, 9, 9), np.float32)
+    kernels[0, 4, 4], kernels[1, 2:7, 3] = 1.0, 0.2
+    tile = ops.convert_to_tensor(colours.noise_tile(70))
+    start = ops.convert_to_tensor(crops)
+    results = {
+        "colours": colours.change_colours(start, given),
+        "blur": colours.blur(start, ops.convert_to_tensor(kernels)),
+        "noise": colours.add_noise(start, tile, given),
+        "jpeg": colours.as_jpeg(start, ops.convert_to_tensor(np.array([0.0, 2.0], np.float32))),
+    }
+    slope = np.linspace(0.0, 1.0, crops.size).reshape(crops.shape)
+    return {name: float((ops.convert_to_numpy(v) * slope).mean()) for name, v in results.items()}
+
+
 def _near_edge(values: np.ndarray, reach: float) -> np.ndarray:
     size = 2 * int(np.ceil(reach)) + 1
     kernel = np.ones((size, size), np.uint8)
@@ -115,5 +146,5 @@ def _inner(shown: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     import keras
 
-    both = {"similar": compare(), "tilted": compare(perspective=1.0)}
-    print(json.dumps({"backend": keras.backend.backend(), **both}))
+    both = {"similar": compare(count=8), "tilted": compare(perspective=1.0, count=4)}
+    print(json.dumps({"backend": keras.backend.backend(), "changed": changed(), **both}))
