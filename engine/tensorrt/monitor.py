@@ -57,17 +57,18 @@ class BuildProgress:
         `on_progress` cancels the build, is raised when the work has ended, and nothing else is.
         """
         results: list[Any] = []
-        go = threading.Event()
+        go, ended = threading.Event(), threading.Event()
         started = False
 
         def build() -> None:
             go.wait()
-            if self.cancelled:
-                return
             try:
-                results.append(work())
+                if not self.cancelled:
+                    results.append(work())
             except BaseException as exc:
                 self._failure = self._failure or exc
+            finally:
+                ended.set()
 
         thread = threading.Thread(target=build, name="dbrt-tensorrt-build", daemon=True)
         try:
@@ -76,13 +77,15 @@ class BuildProgress:
             thread.start()
             started = True
             go.set()
-            thread.join()
+            # Not `join`: interrupted by Ctrl-C, it takes the thread for ended (CPython 3.11).
+            ended.wait()
         except BaseException:
             self.cancel()
             go.set()
             if started:
-                thread.join()
+                ended.wait()
             raise
+        thread.join()
         if self._failure is not None:
             raise self._failure
         return results[0]
