@@ -22,11 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from dbrt.engine import settings
 from dbrt.engine.settings import Settings, Triple
-from dbrt.engine.stem import turn_stem
 from dbrt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +131,9 @@ def adopt(proto: onnx.ModelProto, declared: Declaration, path: Path) -> onnx.Mod
 
     Changes `proto` and returns it. Raises InputError where it is no such detector.
     """
+    # Here, and not above: what reads options only should not wait for numpy.
     from dbrt.engine.modelfile import INPUT, PROBABILITY, THRESHOLD
+    from dbrt.engine.stem import turn_stem
 
     graph = proto.graph
     opset = max(
@@ -280,6 +279,7 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 def _gather_channels(graph: onnx.GraphProto, image: str) -> None:
     """Reverse the channels with a node in front, where no first convolution can be turned."""
+    import numpy as np
     from onnx import helper, numpy_helper
 
     order, reversed_ = f"{image}/order", f"{image}/reversed"

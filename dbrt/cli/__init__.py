@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "train a network on labelled pictures",
     "pseudolabel": "label pictures by a teacher, to train on them",
     "export": "write a trained network as one model file",
+    "doctor": "look at this machine, and say what to install",
     "engines": "list, verify, remove, export and import the engines in the cache",
     "synth": "draw labelled pictures of scene text",
 }
