@@ -69,7 +69,7 @@ def _open_set(name: str) -> list[Sample]:
 def set_shares(weights: Sequence[float]) -> NDArray[np.float64]:
     """Return how often each set is drawn from, summing to 1."""
     shares = np.asarray(weights, np.float64)
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())
 
 
 class BatchMaker:

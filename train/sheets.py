@@ -26,7 +26,9 @@ def batch_sheet(batch: Batch) -> Picture:
     return np.vstack(rows)
 
 
-def maps_sheet(frame: Picture, probability: NDArray[np.float32], threshold: Picture) -> Picture:
+def maps_sheet(
+    frame: Picture, probability: NDArray[np.float32], threshold: NDArray[np.float32]
+) -> Picture:
     """Return a frame above its probability, threshold and approximate binary map.
 
     probability, threshold  (H, W) float, 0..1, of the frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,13 +17,11 @@ import pytest
 from dbrt.train.config import TrainConfig
 
 
-@pytest.fixture(scope="session")
-def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six pictures of 240x320 with two white words each, in ICDAR's format."""
-    root = tmp_path_factory.mktemp("labelled")
-    (root / "images").mkdir()
+def _make_labelled(root: Path, count: int) -> Path:
+    """Draw pictures of 240x320 with two white words each, in ICDAR's format."""
+    (root / "images").mkdir(parents=True)
     (root / "gts").mkdir()
-    for number in range(6):
+    for number in range(count):
         rng = np.random.default_rng(number)
         frame = rng.integers(0, 90, (240, 320, 3)).astype(np.uint8)
         lines = []
@@ -36,6 +35,18 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(root / "images" / f"img_{number}.png"), frame)
         (root / "gts" / f"gt_img_{number}.txt").write_text("\n".join(lines) + "\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def make_labelled() -> Callable[[Path, int], Path]:
+    """Return what draws a labelled folder of so many pictures."""
+    return _make_labelled
+
+
+@pytest.fixture(scope="session")
+def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pictures of 240x320 with two white words each, in ICDAR's format."""
+    return _make_labelled(tmp_path_factory.mktemp("labelled"), 6)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_two_devices_reach_the_loss_of_one(one_and_two):
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-3)
     assert two["kernel"] == pytest.approx(one["kernel"], rel=1e-3)
     assert two["variance"] == pytest.approx(one["variance"], rel=1e-3)
-    assert one["losses"][0] != pytest.approx(one["losses"][-1], rel=1e-3)
+    assert len(set(one["losses"])) == len(one["losses"])
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def _cosines() -> NDArray[np.float32]:
     frequency, position = np.mgrid[:_BLOCK, :_BLOCK]
     basis = np.cos(math.pi * (position + 0.5) * frequency / _BLOCK) * math.sqrt(2.0 / _BLOCK)
     basis[0] = math.sqrt(1.0 / _BLOCK)
-    return basis.astype(np.float32)
+    return np.asarray(basis, np.float32)
 
 
 @cache
