@@ -67,16 +67,21 @@ def compile_kernel(target: str) -> bytes:
 
     Raises RunnerError where NVRTC is missing or refuses, with the first line that it says.
     """
+    return compile_source(kernel_source(), "letterbox.cu", target)
+
+
+def compile_source(source: str, name: str, target: str) -> bytes:
+    """Compile CUDA C++ that includes nothing, as `compile_kernel` does.
+
+    name  of the source, for what the compiler says
+    """
     nvrtc = _load_nvrtc()
-    source = kernel_source().encode()
-    program = _call(nvrtc, nvrtc.nvrtcCreateProgram, source, b"letterbox.cu", 0, [], [])
+    program = _call(nvrtc, nvrtc.nvrtcCreateProgram, source.encode(), name.encode(), 0, [], [])
     try:
         options = [f"--gpu-architecture={target}".encode(), b"--std=c++14"]
         status = nvrtc.nvrtcCompileProgram(program, len(options), options)[0]
         if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
-            raise RunnerError(
-                f"NVRTC can't compile the letterbox kernel for {target}: {_log(nvrtc, program)}"
-            )
+            raise RunnerError(f"NVRTC can't compile {name} for {target}: {_log(nvrtc, program)}")
         image = bytes(_call(nvrtc, nvrtc.nvrtcGetCUBINSize, program))
         _call(nvrtc, nvrtc.nvrtcGetCUBIN, program, image)
         return image
