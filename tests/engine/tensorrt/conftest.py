@@ -113,3 +113,10 @@ def runner(bench: Bench) -> Iterator[TensorRtRunner]:
         bench.device.log.clear()
         yield opened
     assert bench.device.alive == []
+
+
+@pytest.fixture
+def make_pyramid() -> Callable[..., Any]:
+    """`tiny_pyramid` of tiny_model.py."""
+    make: Callable[..., Any] = _TINY["tiny_pyramid"]
+    return make
