@@ -12,17 +12,22 @@ import click
 
 from dbrt.errors import UsageError
 
-SCHEMA = "dbrt.synth/1"
+SCHEMA = "dbrt.synth/2"
+SIZES = "640x640,800x640,960x720"
 
 _EPILOG = """\b
 Examples:
   dbrt synth drawn --count 200 --seed 1 --preview drawn.png
-  dbrt synth drawn --count 5000 --backgrounds /usr/share/backgrounds/mate/nature
+  dbrt synth drawn --count 5000 --photos ~/photos --scripts latin,cyrillic
 """
 
 
+def _parse_sizes(text: str) -> tuple[tuple[int, int], ...]:
+    """Turn "1280x720,640x640" into widths and heights."""
+    return tuple(_parse_size(part.strip()) for part in text.split(","))
+
+
 def _parse_size(text: str) -> tuple[int, int]:
-    """Turn "1280x720" into width and height."""
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise UsageError(f"--size {text}: write width and height, as 1280x720")
@@ -38,11 +43,19 @@ def _parse_size(text: str) -> tuple[int, int]:
 @click.option("--seed", type=click.IntRange(0), default=0, help="The same seed draws the same.")
 @click.option("--fonts", type=Path, help="A folder of font files.  [default: the system's]")
 @click.option(
-    "--backgrounds", type=Path, help="A folder of photographs without text.  [default: drawn ones]"
+    "--photos", "--backgrounds", "photos", type=Path,
+    help="A folder of photographs without text.  [default: installed wallpapers, else drawn ones]",
+)  # fmt: skip
+@click.option(
+    "--scripts", metavar="A,B,...",
+    help="What to write, e.g. latin,chinese.  [default: all that the fonts can]",
+)  # fmt: skip
+@click.option(
+    "--unit", type=click.Choice(["word", "line"]), default="word", help="What a label is about."
 )
-@click.option("--size", default="1280x720", metavar="WxH", help="Width and height of a picture.")
+@click.option("--size", default=SIZES, metavar="WxH,...", help="Width and height; one is drawn.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one for each core]")
-@click.option("--preview", type=Path, help="Also draw a sheet of the first 24, quads outlined.")
+@click.option("--preview", type=Path, help="Also draw a sheet of the first 24, labels outlined.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     *,
@@ -50,7 +63,9 @@ def command(
     count: int,
     seed: int,
     fonts: Path | None,
-    backgrounds: Path | None,
+    photos: Path | None,
+    scripts: str | None,
+    unit: str,
     size: str,
     workers: int | None,
     preview: Path | None,
@@ -58,45 +73,56 @@ def command(
 ) -> None:
     """Draw labelled pictures of scene text into the folder OUT, in ICDAR 2015's form.
 
-    OUT gets images/img_N.jpg and gts/gt_img_N.txt; `--dataset folder` reads it. Use photographs
-    without text: words in them would be unlabelled.
+    OUT gets images/img_N.jpg, gts/gt_img_N.txt (quads), polygons/poly_gt_img_N.txt (Total-Text's
+    form) and LICENCES.txt; `--dataset folder` reads it. Use photographs without text: words in
+    them would be unlabelled.
     """
+    from rich.console import Console
+    from rich.progress import track
+
+    from dbrt.datasets.wallpapers import FOR_DRAWING, install_line
     from dbrt.synth.backgrounds import photograph_files
-    from dbrt.synth.fonts import latin_fonts
+    from dbrt.synth.fonts import font_book
     from dbrt.synth.picture import Recipe
-    from dbrt.synth.series import write_preview, write_series
+    from dbrt.synth.preview import write_preview
+    from dbrt.synth.series import draw_series
 
-    recipe = Recipe(
-        _parse_size(size),
-        tuple(latin_fonts(fonts)),
-        tuple(photograph_files(backgrounds)) if backgrounds else (),
-    )
+    sizes = _parse_sizes(size)
+    photographs = photograph_files(photos)
+    names = [name.strip() for name in scripts.split(",")] if scripts else None
+    recipe = Recipe(sizes, font_book(fonts, names), tuple(photographs), unit=unit)
+    if not photographs:
+        line = install_line(FOR_DRAWING)
+        click.echo(f"no wallpapers to write on: drawn backgrounds only ({line})", err=True)
     start = time.monotonic()
-
-    def progress(done: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{done} of {count}", nl=done == count, err=True)
-
     workers = min(workers or os.cpu_count() or 1, count)
-    tally = write_series(out, recipe, count, seed, workers=workers, progress=progress)
+    console = Console(stderr=True)
+    running = draw_series(out, recipe, count, seed, workers=workers)
+    hidden = not sys.stderr.isatty()
+    shown = track(running, "drawing", total=count, console=console, disable=hidden)
+    tally = list(shown)[-1]
     seconds = time.monotonic() - start
     if preview:
         write_preview(preview, recipe, count, seed)
     figures = {
         "schema": SCHEMA,
         "out": str(out),
+        "unit": unit,
         "pictures": tally.pictures,
-        "words": tally.words,
+        "labels": tally.words,
         "dont_care": tally.dont_care,
-        "fonts": len(recipe.fonts),
+        "fonts": len(recipe.book.files()),
+        "scripts": sorted(recipe.book.families),
         "photographs": len(recipe.photographs),
+        "workers": workers,
         "seconds": round(seconds, 2),
+        "pictures_per_s": round(count / max(seconds, 1e-9), 2),
     }
     if as_json:
         click.echo(json.dumps(figures))
     else:
-        rate = count / max(seconds, 1e-9)
         click.echo(
-            f"{out}: {tally.pictures} pictures, {tally.words} words and {tally.dont_care} too "
-            f"small or faint to count, {len(recipe.fonts)} fonts, {rate:.1f} a second"
+            f"{out}: {tally.pictures} pictures, {tally.words} {unit}s and {tally.dont_care} too "
+            f"small or faint to count, {figures['fonts']} fonts, {len(photographs)} photographs, "
+            f"{figures['pictures_per_s']} a second with {workers} processes"
         )

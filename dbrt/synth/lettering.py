@@ -49,15 +49,6 @@ def load_font(path: Path, size_px: int) -> FreeTypeFont:
         raise InputError(f"{path} is not a font file that can be read: {exc}") from exc
 
 
-def has_glyphs(path: Path, text: str) -> bool:
-    """Whether the font draws each character of `text`, and none as the box for a missing one."""
-    font = load_font(path, 24)
-    missing = bytes(font.getmask("\U0010fffe"))
-    return all(
-        bytes(font.getmask(c)) != missing and font.getbbox(c)[2] > 0 for c in set(text) - {" "}
-    )
-
-
 def _draw_word(
     canvas: NDArray[np.uint8],
     font: FreeTypeFont,
@@ -126,19 +117,3 @@ def _crop(
     left, right = max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, canvas.shape[1])
     mask = np.ascontiguousarray(canvas[top:bottom, left:right])
     return Lettering(mask, words, quads - np.array([left, top], np.float32))
-
-
-def stacked(lines: list[Lettering], gap_px: int, align: float = 0.5) -> Lettering:
-    """Put lines below one another; align 0 is flush left, 0.5 centred, 1 flush right."""
-    width = max(line.mask.shape[1] for line in lines)
-    height = sum(line.mask.shape[0] for line in lines) + gap_px * (len(lines) - 1)
-    mask = np.zeros((height, width), np.uint8)
-    quads, y = [], 0
-    for line in lines:
-        h, w = line.mask.shape
-        x = int((width - w) * align)
-        mask[y : y + h, x : x + w] = line.mask
-        quads.append(line.quads + np.array([x, y], np.float32))
-        y += h + gap_px
-    words = tuple(word for line in lines for word in line.words)
-    return Lettering(mask, words, np.concatenate(quads))

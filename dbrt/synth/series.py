@@ -12,16 +12,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from dbrt.datasets.icdar import DONT_CARE
+from dbrt.datasets import icdar, totaltext
 from dbrt.datasets.sample import Word
 from dbrt.errors import OutputError, unwritable
+from dbrt.synth.licences import licence_list
 from dbrt.synth.picture import Recipe, draw_picture
 from dbrt.workers import begin_worker
 
-SHEET_TILES = 24
-SHEET_COLUMNS = 4
-TILE_WIDTH = 480
+FOLDERS = ("images", "gts", "polygons")
+LICENCES = "LICENCES.txt"
 
 
 @dataclass(frozen=True)
@@ -33,30 +34,44 @@ class Tally:
     dont_care: int
 
 
-def write_series(
-    folder: Path, recipe: Recipe, count: int, seed: int, *, workers: int = 1,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Tally:  # fmt: skip
-    """Write `images/img_1.jpg` ... and `gts/gt_img_1.txt` ... below a folder.
+def draw_series(
+    folder: Path, recipe: Recipe, count: int, seed: int, *, workers: int = 1
+) -> Iterator[Tally]:
+    """Write `images/img_1.jpg` ... with two annotations each below a folder, and `LICENCES.txt`.
 
-    The pictures do not depend on the number of workers or their order. `progress` is told the
-    number of pictures that are done.
+    `gts/gt_img_1.txt` has quads in ICDAR 2015's form, `polygons/poly_gt_img_1.txt` the polygons in
+    Total-Text's. The pictures do not depend on the number of workers or their order. Yields what
+    has been written so far after each picture.
 
     raises  OutputError where the folder already holds pictures or can't be written
     """
     try:
-        for part in ("images", "gts"):
+        for part in FOLDERS:
             (folder / part).mkdir(parents=True, exist_ok=True)
             if any((folder / part).iterdir()):
                 raise OutputError(f"{folder / part} is not empty: name another folder or empty it")
+        _write_whole(folder / LICENCES, licence_list(recipe.book.files(), recipe.photographs))
     except OSError as exc:
         raise unwritable(folder, exc) from None
     words = dont_care = 0
     draw = partial(_write_one, folder, recipe, seed)
     for done, (kept, left) in enumerate(_each(draw, count, workers), start=1):
         words, dont_care = words + kept, dont_care + left
-        progress(done)
-    return Tally(count, words, dont_care)
+        yield Tally(done, words, dont_care)
+
+
+def write_series(folder: Path, recipe: Recipe, count: int, seed: int, *, workers: int = 1) -> Tally:
+    """Do what `draw_series` does to the end and return the last tally; count is 1 or more."""
+    return list(draw_series(folder, recipe, count, seed, workers=workers))[-1]
+
+
+def _write_whole(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _each(
@@ -82,10 +97,12 @@ def _write_one(folder: Path, recipe: Recipe, seed: int, index: int) -> tuple[int
     drawn = draw_picture(recipe, seed, index)
     quality = [cv2.IMWRITE_JPEG_QUALITY, drawn.quality]
     _, encoded = cv2.imencode(".jpg", drawn.picture, quality)
-    text = "".join(annotation(word) + "\n" for word in drawn.words)
+    quads = "".join(quad_line(word) + "\n" for word in drawn.words)
+    polygons = "".join(polygon_line(word) + "\n" for word in drawn.words)
     parts = {
         folder / "images" / f"img_{index}.jpg": encoded.tobytes(),
-        folder / "gts" / f"gt_img_{index}.txt": text.encode(),
+        folder / "gts" / f"gt_img_{index}.txt": quads.encode(),
+        folder / "polygons" / f"poly_gt_img_{index}.txt": polygons.encode(),
     }
     try:
         for path, data in parts.items():
@@ -99,34 +116,37 @@ def _write_one(folder: Path, recipe: Recipe, seed: int, index: int) -> tuple[int
     return kept, len(drawn.words) - kept
 
 
-def annotation(word: Word) -> str:
+def quad_of(polygon: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The quad that stands for a polygon: itself, or the least rectangle about a bent one.
+
+    returns  (4, 2) float32, from the corner that is nearest to the polygon's first point
+    """
+    if len(polygon) == 4:
+        return polygon
+    corners = np.asarray(cv2.boxPoints(cv2.minAreaRect(polygon)), np.float32)
+    if cv2.contourArea(corners, oriented=True) < 0:
+        corners = corners[::-1]
+    first = int(np.linalg.norm(corners - polygon[0], axis=1).argmin())
+    return np.roll(corners, -first, axis=0)
+
+
+def quad_line(word: Word) -> str:
     """Write a word as a line of ICDAR 2015's form, coordinates to a hundredth of a pixel."""
-    numbers = ",".join(f"{v:.2f}".rstrip("0").rstrip(".") for v in word.polygon.ravel().tolist())
-    return f"{numbers},{word.text if word.care else DONT_CARE}"
+    numbers = ",".join(_shown(v) for v in quad_of(word.polygon).ravel().tolist())
+    return f"{numbers},{word.text if word.care else icdar.DONT_CARE}"
 
 
-def write_preview(path: Path, recipe: Recipe, count: int, seed: int) -> None:
-    """Draw a sheet of the first pictures of a series, quads outlined; OutputError if it can't."""
-    tiles = []
-    for index in range(1, min(count, SHEET_TILES) + 1):
-        drawn = draw_picture(recipe, seed, index)
-        shown = np.ascontiguousarray(drawn.picture)
-        for word in drawn.words:
-            corners = np.round(word.polygon).astype(np.int32)
-            cv2.polylines(shown, [corners], True, (0, 255, 0) if word.care else (0, 0, 255), 1)
-        height = round(TILE_WIDTH * shown.shape[0] / shown.shape[1])
-        tiles.append(cv2.resize(shown, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % min(SHEET_COLUMNS, len(tiles)))
-    columns = min(SHEET_COLUMNS, len(tiles))
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    suffix = path.suffix.lower() if path.suffix.lower() in {".png", ".jpg", ".jpeg"} else ""
-    if not suffix:
-        raise OutputError(f"cannot draw a preview as {path.name}: name it .png or .jpg")
-    _, encoded = cv2.imencode(suffix, np.vstack(rows))
-    try:
-        path.write_bytes(encoded.tobytes())
-    except OSError as exc:
-        with contextlib.suppress(OSError):
-            if path.is_file():  # a device stays
-                path.unlink()
-        raise unwritable(path, exc) from None
+def polygon_line(word: Word) -> str:
+    """Write a word as a record of Total-Text's form: all points of its polygon.
+
+    The orientation is m (several) for straight and c (curved) for bent text, # for don't care.
+    """
+    x, y = (" ".join(_shown(v) for v in axis) for axis in word.polygon.T.tolist())
+    kind = ("m" if len(word.polygon) == 4 else "c") if word.care else "#"
+    text = word.text if word.care else totaltext.DONT_CARE
+    quote = '"' if "'" in text else "'"
+    return f"x: [[{x}]], y: [[{y}]], ornt: [u'{kind}'], transcriptions: [u{quote}{text}{quote}]"
+
+
+def _shown(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -46,6 +46,11 @@ COMMON = tuple(
 ONSETS = tuple("b br c d dr f g gr h k l m n p qu r s st t th tr v w y z".split())
 VOWELS = tuple("a e i o u ai ea oo ou".split())
 CODAS = ("", "", "l", "m", "n", "nd", "r", "rt", "s", "t", "x", "ck", "ng")
+BEGINNINGS = tuple("re un in over under inter super out mis non".split())
+ENDINGS = tuple(
+    "s s s ing ed er ers ly ness ment ful less able tion ation ity ist ian ship".split()
+)
+PLATE_FORMS = ("AA 00 AAA", "AAA 0000", "00 AAA 00", "A 000 AA", "AAA-000", "0000 AAA", "AA-000-AA")
 CODE_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
@@ -60,7 +65,7 @@ def _name(rng: np.random.Generator) -> str:
     )
 
 
-def _number(rng: np.random.Generator) -> str:
+def number(rng: np.random.Generator) -> str:
     """A number as signs bear it: a price, a time, a date, a share, a telephone number, a code."""
     kind = int(rng.integers(9))
     n = [int(v) for v in rng.integers(0, 100, 4)]
@@ -78,19 +83,61 @@ def _number(rng: np.random.Generator) -> str:
     )[kind]
 
 
-def word(rng: np.random.Generator) -> str:
-    """Draw one word in lower case, or a number."""
+def plate(rng: np.random.Generator) -> str:
+    """Letters and digits as on a number plate, in one of a few made-up forms."""
+    form = _pick(PLATE_FORMS, rng)
+    letters, digits = CODE_LETTERS, "0123456789"
+    return "".join(
+        _pick(tuple(letters if c == "A" else digits), rng) if c in "A0" else c for c in form
+    )
+
+
+def address(rng: np.random.Generator) -> str:
+    """An e-mail address or a web address under a name that is kept free for examples."""
+    host = _name(rng) + _pick((".example", ".test", ".example"), rng)
     kind = rng.random()
-    if kind < 0.70:
+    if kind < 0.4:
+        return f"{_pick(COMMON, rng)}@{host}"
+    return f"www.{host}" if kind < 0.8 else f"{host}/{_pick(COMMON, rng)}"
+
+
+def _derived(rng: np.random.Generator) -> str:
+    """A longer word: a common one with a beginning or an ending."""
+    stem = _pick(COMMON, rng)
+    kind = rng.random()
+    if kind < 0.2:
+        return _pick(BEGINNINGS, rng) + stem
+    if kind < 0.85:
+        return stem + _pick(ENDINGS, rng)
+    return stem + _pick(COMMON, rng)
+
+
+def word(rng: np.random.Generator) -> str:
+    """Draw one word in lower case, or a number; as long as words are in running text."""
+    kind = rng.random()
+    if kind < 0.56:
         return _pick(COMMON, rng)
-    return _name(rng) if kind < 0.82 else _number(rng)
+    if kind < 0.74:
+        return _derived(rng)
+    if kind < 0.85:
+        return _name(rng)
+    return number(rng) if kind < 0.985 else address(rng)
+
+
+def cased(words: list[str], rng: np.random.Generator, *, capitals: float = 0.4) -> list[str]:
+    """Put words into one case: all capitals, each with a capital, the first with one, or none."""
+    kind = rng.random()
+    if kind < capitals:
+        return [w if "@" in w else w.upper() for w in words]
+    rest = (kind - capitals) / max(1 - capitals, 1e-9)
+    if rest < 0.35:
+        return [w if "@" in w else w.capitalize() for w in words]
+    return [words[0].capitalize(), *words[1:]] if rest < 0.7 and words else list(words)
 
 
 def line(rng: np.random.Generator, most: int = 4) -> str:
     """Draw one to `most` words in one case, now and then with a mark behind the last."""
     words = [word(rng) for _ in range(int(rng.integers(1, most + 1)))]
-    text = " ".join(words)
-    case = rng.random()
-    text = text.upper() if case < 0.45 else text.title() if case < 0.8 else text
+    text = " ".join(cased(words, rng, capitals=0.45))
     mark = rng.random()
     return text + (_pick((".", "!", "?", ":", ","), rng) if mark < 0.08 else "")

@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 
 from dbrt.cli import main
@@ -26,13 +28,47 @@ def test_pictures_labels_and_preview_are_written(fonts, tmp_path, capsys):
     small = ("--size", "320x200", "--workers", 1, "--fonts", fonts)
     assert synth(out, "--count", 2, "--seed", 3, *small, "--preview", sheet, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["schema"] == "dbrt.synth/1"
+    assert printed["schema"] == "dbrt.synth/2"
     assert printed["pictures"] == 2
     assert printed["fonts"] == 1
+    assert "latin" in printed["scripts"]
     assert sorted(p.name for p in out.rglob("*.*")) == [
-        "gt_img_1.txt", "gt_img_2.txt", "img_1.jpg", "img_2.jpg",
+        "LICENCES.txt", "gt_img_1.txt", "gt_img_2.txt", "img_1.jpg", "img_2.jpg",
+        "poly_gt_img_1.txt", "poly_gt_img_2.txt",
     ]  # fmt: skip
     assert sheet.stat().st_size > 0
+
+
+def test_lines_can_be_labelled_and_photographs_named(fonts, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    cv2.imwrite(str(photos / "a.png"), np.full((300, 400, 3), 90, np.uint8))
+    small = ("--count", 1, "--size", "320x200", "--fonts", fonts, "--photos", photos)
+    assert synth(tmp_path / "out", *small, "--unit", "line", "--scripts", "latin") == 0
+    printed = capsys.readouterr().out
+    assert "1 pictures" in printed
+    assert "lines" in printed
+    assert "1 photographs" in printed
+
+
+def test_without_wallpapers_it_says_so_and_draws_on(fonts, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dbrt.synth.backgrounds.installed", lambda wallpapers: [])
+    assert synth(tmp_path / "out", "--count", 1, "--size", "320x200", "--fonts", fonts) == 0
+    assert "apt-get install lomiri-wallpapers-16.04" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--scripts", "runic"), 2, "no script 'runic'"),
+        (("--scripts", "chinese"), 3, "apt-get install fonts-noto-cjk"),
+        (("--photos", "/nonexistent"), 3, "no such folder of photographs"),
+        (("--size", "640x480,10x10"), 2, "--size 10x10"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(fonts, tmp_path, capsys, arguments, code, message):
+    assert synth(tmp_path / "out", "--fonts", fonts, *arguments) == code
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["1280", "1280x", "axb", "10x10", "90000x100"])

@@ -2,6 +2,8 @@
 
 import pytest
 
+from dbrt.synth.fonts import FontBook
+
 
 @pytest.fixture(scope="session")
 def font(tmp_path_factory):
@@ -9,3 +11,8 @@ def font(tmp_path_factory):
     path = tmp_path_factory.mktemp("fonts") / "default.ttf"
     path.write_bytes(image_font.load_default(20).font_bytes)
     return path
+
+
+@pytest.fixture(scope="session")
+def book(font):
+    return FontBook({"latin": ((font,),)})

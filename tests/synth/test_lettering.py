@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dbrt.errors import InputError
-from dbrt.synth.lettering import INK, has_glyphs, set_line, stacked
+from dbrt.synth.lettering import INK, set_line
 
 
 def assert_quads_box_the_ink(lettering):
@@ -35,18 +35,6 @@ def test_quads_are_the_boxes_of_the_words_ink(font, text, size_px, spacing):
 def test_words_stand_left_to_right_and_apart(font):
     quads = set_line("one two three", font, 40).quads
     assert (quads[1:, 0, 0] - quads[:-1, 1, 0] > 3).all()
-
-
-@pytest.mark.parametrize("align", [0.0, 0.5, 1.0])
-def test_stacked_lines_keep_their_ink_in_their_quads(font, align):
-    block = stacked([set_line(t, font, 30) for t in ("long first line", "short", "next")], 7, align)
-    assert block.words == ("long", "first", "line", "short", "next")
-    assert_quads_box_the_ink(block)
-
-
-def test_missing_glyphs_are_noticed(font):
-    assert has_glyphs(font, "ABC abc 123")
-    assert not has_glyphs(font, "A字")
 
 
 def test_a_file_that_is_no_font_is_an_input_error(tmp_path):
