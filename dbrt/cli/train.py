@@ -40,11 +40,14 @@ def command(
     for TensorBoard. A run that was stopped goes on with --resume as if it had not been.
     """
     from dbrt.train.config import apply_setting, load_config, to_toml
+    from dbrt.train.devices import Cluster
 
     if config is None and resume and out is not None:
         config = out / "config.toml"
         if not config.exists():
             raise InputError(f"{out} holds no run to resume: leave out --resume")
+    cluster = Cluster(tuple(hosts.split(",")), host) if hosts else Cluster()
+    cluster.check()
     loaded = load_config(config, recipe=recipe)
     for setting in settings:
         apply_setting(loaded, setting)
@@ -55,11 +58,9 @@ def command(
     if out is None:
         raise click.UsageError("name the folder of the run: --out runs/NAME")
     from dbrt.train.backend import default_backend
-    from dbrt.train.devices import Cluster
     from dbrt.train.trainer import Trainer, describe
 
     default_backend()
-    cluster = Cluster(tuple(hosts.split(",")), host) if hosts else None
     try:
         trainer = Trainer(loaded, out, resume=resume, cluster=cluster, quiet=False)
     except ModuleNotFoundError as exc:
