@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dbrt.engine.folding import fold_places
 from dbrt.engine.modelfile import INPUT, PROBABILITY, THRESHOLD, ModelFile
 from dbrt.engine.rewrite import rewrite_head
 from dbrt.engine.spec import check_shape
@@ -73,6 +74,7 @@ def prepare(
     del graph.node[:]
     graph.node.extend([*head, *body, *tail])
     _set_interface(graph, (batch, *shape), threshold_head)
+    fold_places(proto)
     proto.producer_name, proto.producer_version = "dbrt", str(GRAPH_VERSION)
     _check(proto, model, (batch, 1, *shape))
     return proto
