@@ -151,7 +151,7 @@ def _operators(options: NetworkOptions) -> set[str]:
     if options.neck == "aspp":
         found |= {"GlobalAveragePool"}
     if options.fusion == "adaptive":
-        found |= {"ReduceMean", "Mul", "Split"}
+        found |= {"Mul", "Split"}
     if options.deformable:
         found |= OPERATORS
     return found

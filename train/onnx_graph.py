@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from dbrt.errors import EngineError
-from dbrt.train.onnx_marks import write_marked
+from dbrt.train.onnx_marks import write_marked, write_means
 
 # What a DB network consists of once it is clean. Anything else: a conversion went another way.
 _ALLOWED = set("Conv ConvTranspose Relu Clip Add MaxPool Resize Concat Sigmoid".split())
@@ -45,10 +45,11 @@ def clean(
     """
     graph = model.graph
     _cut_tails(graph, outputs)
-    _drop_idle_reshapes(model)
     _merge_pads(graph)
     _name_convolutions(graph, layers)
     write_marked(graph)
+    write_means(graph)
+    _drop_idle_reshapes(model)
     _plain_resizes(graph)
     _drop_unused(graph)
     found = {node.op_type for node in graph.node} - _ALLOWED - set(extra)
@@ -95,7 +96,7 @@ def _cut_tails(graph: onnx.GraphProto, outputs: dict[str, str]) -> None:
 def _drop_idle_reshapes(model: onnx.ModelProto) -> None:
     """Drop each Reshape to the shape that its input has: once a transposition of one channel."""
     graph = model.graph
-    inferred = onnx.shape_inference.infer_shapes(model).graph
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     shapes = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in [*inferred.value_info, *inferred.input]

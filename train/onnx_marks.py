@@ -106,16 +106,44 @@ def write_marked(graph: onnx.GraphProto) -> None:
             _replace(nodes, reader.output[0], found)
 
 
+def write_means(graph: onnx.GraphProto) -> None:
+    """Turn the mean over channels into a convolution, in place.
+
+    ReduceMean takes its axes as an attribute up to opset 17 and as an input from 18 on; so the
+    graph could not be lifted to the opset that bfloat16 needs.
+    """
+    for node in [node for node in graph.node if node.op_type == "ReduceMean"]:
+        if not _is_made_by(graph, node.input[0], "scale_conv"):
+            raise EngineError(f"export: {node.name} is no mean over the channels of scale_conv")
+        kernel = next(t for t in graph.initializer if t.name == "scale_conv/kernel")
+        channels = int(kernel.dims[0])
+        share = np.full((1, channels, 1, 1), 1.0 / channels, np.float32)
+        graph.initializer.append(numpy_helper.from_array(share, "scale_mean_share"))
+        mean = helper.make_node(
+            "Conv", [node.input[0], "scale_mean_share"], node.output, "scale_mean"
+        )
+        node.CopyFrom(mean)
+
+
+def _is_made_by(graph: onnx.GraphProto, tensor: str, name: str) -> bool:
+    return any(node.name == name and tensor in node.output for node in graph.node)
+
+
 def _weighted(graph: onnx.GraphProto, levels: list[str], logits: str) -> str:
     """Write concat(level_i * 2 sigmoid(logits)_i)."""
-    graph.initializer.append(numpy_helper.from_array(np.array(2, np.float32), "fuse_two"))
+    graph.initializer.append(
+        numpy_helper.from_array(np.full((1, 1, 1, 1), 2, np.float32), "fuse_two")
+    )
+    # Where to split is said outright: from opset 18 on equal parts are none without saying.
+    ones = np.ones(len(levels), np.int64)
+    graph.initializer.append(numpy_helper.from_array(ones, "fuse_ones"))
     weights = [f"fuse/weight_{i}" for i in range(len(levels))]
     products = [f"fuse/level_{i}" for i in range(len(levels))]
     graph.node.extend(
         [
             helper.make_node("Sigmoid", [logits], ["fuse/sigmoid"], "fuse/sigmoid"),
             helper.make_node("Mul", ["fuse/sigmoid", "fuse_two"], ["fuse/weights"], "fuse/weights"),
-            helper.make_node("Split", ["fuse/weights"], weights, "fuse/split", axis=1),
+            helper.make_node("Split", ["fuse/weights", "fuse_ones"], weights, "fuse/split", axis=1),
             *(
                 helper.make_node("Mul", [level, weight], [product], product)
                 for level, weight, product in zip(levels, weights, products, strict=True)
