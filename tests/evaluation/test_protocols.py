@@ -59,6 +59,14 @@ def test_saved_files_give_the_same_detections(dataset, tmp_path):
     np.testing.assert_array_equal([p for p, _ in saved], [p for p, _ in detections])
 
 
+@pytest.mark.parametrize(("save_from", "saved"), [(0.89, 1), (0.91, 0)])
+def test_regions_below_a_score_are_kept_but_not_saved(dataset, tmp_path, save_from, saved):
+    detections = detect_all(dataset, find_white, save=tmp_path / "out", save_from=save_from)
+    assert [len(scores) for _, scores in detections] == [1, 1]
+    found, _ = read_results(tmp_path / "out", [sample.path for sample in dataset])
+    assert [len(polygons) for polygons, _ in found] == [saved, saved]
+
+
 def test_polygons_are_taken_where_there_are_any(dataset):
     detections = detect_all(dataset, find_outline)
     assert [polygons[0].shape for polygons, _ in detections] == [(6, 2), (6, 2)]
@@ -103,6 +111,11 @@ def test_results_are_not_overwritten(dataset, tmp_path):
     (tmp_path / "res_b.txt").write_text("")
     with pytest.raises(OutputError, match=r"res_b\.txt: is there already"):
         check_save_folder(tmp_path, dataset)
+
+
+def test_results_are_overwritten_when_asked_for(dataset, tmp_path):
+    (tmp_path / "res_b.txt").write_text("")
+    check_save_folder(tmp_path, dataset, overwrite=True)
 
 
 def test_a_save_folder_that_cannot_be_made_is_refused(dataset, tmp_path):

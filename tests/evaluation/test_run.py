@@ -112,6 +112,8 @@ def test_a_comparison_has_a_column_each_and_the_difference(entry, score):
     assert rows["precision"] == ["0.6667", "1.0000", "+0.3333"]
     assert rows["recall"] == ["0.6667", "1.0000", "+0.3333"]
     assert "hmean of better less some: +0.3333, 95% interval " in "\n".join(table)
+    [level] = [line.split()[-3:] for line in table if line.startswith("recall horizontal")]
+    assert level == ["0.6667", "1.0000", "+0.3333"]
     assert "2 pictures better, 0 worse, 1 the same" in table
     assert any(line.startswith("greatest gains    c.png") for line in table)
     result = comparison_to_json([entry, better], found)

@@ -22,8 +22,9 @@ TINY = runpy.run_path(str(Path(__file__).parents[1] / "engine" / "tiny_model.py"
 class TwoLevels:
     """Stands for a detector whose map has certain bars, joined by a faint bridge (0.65)."""
 
-    def __init__(self):
-        self.decode_options = {"binarize": 0.3, "min_score": 0.3, "unclip_ratio": 1.5}
+    def __init__(self, **options):
+        own = {"binarize": 0.3, "min_score": 0.3, "unclip_ratio": 1.5}
+        self.decode_options = own | options
 
     def probability_map(self, frame):
         map = np.zeros((64, 128), np.uint8)
@@ -50,6 +51,14 @@ def test_bars_that_run_together_are_told_apart_by_the_binarize_that_is_chosen():
     assert choice.options["min_score"] == LOWEST_SCORE
     assert choice.tried == len(BINARIZE) * len(UNCLIP) * len(SCORES) * len(GRID)
     assert choice.to_dict()["hmean"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "count"), [("min_score", 0.97, 0), ("binarize", 0.7, 2)]
+)
+def test_the_detectors_own_options_are_kept(option, value, count):
+    sweep = Sweep(TwoLevels(**{option: value}))
+    assert len(sweep(np.zeros((64, 128, 3), np.uint8))) == count
 
 
 def test_each_setting_is_shown_as_progress():
