@@ -228,6 +228,7 @@ def _print(engine: BuiltEngine) -> None:
         f"  why     {engine.reason}",
         *_proof(engine.record),
         f"  parity  {engine.parity}",
+        *([f"          {engine.parity.note}"] if engine.parity.note else []),
         f"  file    {engine.path}",
     ]
     click.echo("\n".join(lines))

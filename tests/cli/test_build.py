@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import runpy
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from dbrt.cli import main
 from dbrt.engine.cache import EngineCache
 from dbrt.engine.modelfile import read_model_file
+from dbrt.engine.tensorrt.monitor import BuildProgress
 
 pytest.importorskip("openvino")
 # The first test compiles the post-processing kernels: a minute on a busy machine.
@@ -95,7 +100,9 @@ def test_people_read_size_time_reason_and_parity(
         (["--frame", "0x720"], 2, "has no pixels"),
         (["--size", "64", "--runner", "gpu"], 2, "no runner gpu"),
         (["--size", "64", "--precision", "fp8"], 2, "no precision fp8"),
-        (["--size", "64", "--runner", "tensorrt"], 5, "no tensorrt runner"),
+        (["--size", "64", "--target", "2080ti"], 2, "names no cards"),
+        (["--size", "64", "--target", "sm75", "--runner", "openvino"], 2, "builds for this CPU"),
+        (["--size", "64", "--runner", "openvino", "--workspace", "64"], 2, "has no workspace"),
         (["--size", "64", "--runner", "openvino", "--precision", "int8"], 5, "int8"),
         (["--size", "64", "--model", "missing.onnx"], 3, "no model missing.onnx"),
     ],
@@ -136,3 +143,83 @@ def test_a_full_disk_is_one_line_and_leaves_no_engine(
     assert "No space left on device: make room there, or set DBRT_CACHE" in captured.err
     assert captured.err.count("\n") == 1
     assert [path.suffix for path in EngineCache().folder.iterdir()] == [".lock"]
+
+
+def test_tensorrt_engines_are_built_for_cards_that_are_not_here(
+    model_path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    options = ["--size", "64", "--size", "96", "--target", "sm89,sm75"]
+    assert main(["build", "--model", model_path, *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    lines = captured.out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        line for line in lines if " fp16 tensorrt: " in line
+    ]
+    assert captured.out.count("asked to build for sm_75, sm_89") == 2
+    assert captured.out.count("not executed on a GPU") == 2
+    assert captured.out.count("fp32 0, uint8 1") == 2
+    assert captured.out.count("float16 ends at 65504") == 2
+
+
+def test_json_tells_census_range_and_that_nothing_ran(
+    model_path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    options = ["--size", "64", "--target", "sm75", "--workspace", "64", "--json"]
+    assert main(["build", "--model", model_path, *options]) == 0
+    (engine,) = json.loads(capsys.readouterr().out)["engines"]
+    assert engine["spec"]["target"] == "sm_75"
+    assert engine["parity"]["executed"] is False
+    assert engine["build"]["options"] == {"workspace_bytes": 64 << 20}
+    assert set(engine["build"]["census"]["totals"]) == {"fp16", "uint8"}
+    assert 0 < engine["build"]["ranges"]["peak"] < 65504
+
+
+def test_rtx_has_no_timing_cache(
+    model_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    options = ["--size", "64", "--target", "sm75", "--timing-cache", str(tmp_path / "timings")]
+    assert main(["build", "--model", model_path, *options]) == 2
+    captured = capsys.readouterr()
+    assert "tensorrt-rtx has no timing cache" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_ctrl_c_stops_a_build_and_leaves_nothing(
+    model_path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+
+    def interrupt(self: BuildProgress, phase: str, steps: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(BuildProgress, "start", interrupt)
+    assert main(["build", "--model", model_path, "--size", "64", "--target", "sm75"]) == 130
+    assert capsys.readouterr().err == "dbrt: stopped\n"
+    assert [path.suffix for path in EngineCache().folder.iterdir()] == [".lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals on Windows")
+def test_a_terminal_sees_the_phases_and_a_file_the_results(model_path: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "dbrt", "build", "--model", model_path]
+    command += ["--size", "64", "--target", "sm75"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=theirs, env=environment)
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # what Linux says when the other end has closed
+            while part := os.read(ours, 4096):
+                shown += part
+        os.close(ours)
+    assert process.wait() == 0
+    assert b"comparing with float32" in shown
+    assert b"fp16 tensorrt:" not in shown
+    assert (tmp_path / "out").read_text().startswith("tiny 64x64 fp16 tensorrt: ")
