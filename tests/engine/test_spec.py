@@ -11,6 +11,7 @@ from dbrt.engine.spec import (
     check_size,
     parse_pair,
     parse_shape,
+    parse_targets,
     shape_for_frame,
 )
 from dbrt.errors import EngineError, UsageError
@@ -163,3 +164,46 @@ def test_the_example_has_the_order_that_is_asked_for() -> None:
 def test_a_shape_in_text_is_checked() -> None:
     with pytest.raises(UsageError, match="width 100 "):
         parse_shape("64x100")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sm75", ("sm_75",)),
+        ("sm_89,SM75", ("sm_75", "sm_89")),
+        (" sm120 , sm86, sm86", ("sm_86", "sm_120")),
+    ],
+)
+def test_targets_are_sorted_and_each_there_once(text: str, expected: tuple[str, ...]) -> None:
+    assert parse_targets(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "75", "sm", "sm75,", "sm7x", "sm75 sm86", "2080ti"])
+def test_what_names_no_card_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="names no cards: write for example sm75,sm86"):
+        parse_targets(text)
+
+
+@pytest.mark.parametrize(
+    ("mine", "wanted", "covers"),
+    [
+        ("sm_75+sm_89", "sm_89", True),
+        ("sm_75+sm_89", "sm_75+sm_89", True),
+        ("sm_89", "sm_75+sm_89", False),
+        ("sm_89", "sm_9", False),
+        ("sm_120", "sm_12", False),
+    ],
+)
+def test_an_engine_covers_the_cards_that_it_was_built_for(
+    mine: str, wanted: str, covers: bool
+) -> None:
+    built = replace(SPEC, target=mine)
+    assert built.covers(replace(SPEC, target=wanted)) is covers
+    assert not built.covers(replace(SPEC, target=wanted, batch=SPEC.batch + 1))
+
+
+def test_an_engine_for_several_cards_is_built_anew_for_them() -> None:
+    several = replace(SPEC, runner="tensorrt", target="sm_75+sm_89")
+    assert several.targets == ("sm_75", "sm_89")
+    assert "--target sm75,sm89 --force" in several.build_command
+    assert "--target" not in replace(several, target="sm_89").build_command

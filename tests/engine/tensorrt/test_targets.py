@@ -5,11 +5,10 @@ from typing import NoReturn
 import pytest
 
 from dbrt.engine.driver import Card, Driver
-from dbrt.engine.spec import parse_targets
 from dbrt.engine.tensorrt import targets
 from dbrt.engine.tensorrt.library import load_library
 from dbrt.engine.tensorrt.targets import available_targets, choose_targets
-from dbrt.errors import RunnerError, UsageError
+from dbrt.errors import RunnerError
 
 pytest.importorskip("tensorrt_rtx")
 
@@ -26,24 +25,6 @@ def put_card(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]) -> No
     card = Card(0, "A card", capability, 1 << 33)
     monkeypatch.setattr(targets, "find_driver", lambda: Driver("580.1", "13.0", (card,)))
     monkeypatch.setattr(targets, "load_library", lambda flavour=None: load_library("tensorrt-rtx"))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("sm75", ("sm_75",)),
-        ("sm_89,SM75", ("sm_75", "sm_89")),
-        (" sm120 , sm86, sm86", ("sm_86", "sm_120")),
-    ],
-)
-def test_targets_are_sorted_and_each_there_once(text: str, expected: tuple[str, ...]) -> None:
-    assert parse_targets(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "75", "sm", "sm75,", "sm7x", "sm75 sm86", "2080ti"])
-def test_what_names_no_card_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="names no cards: write for example sm75,sm86"):
-        parse_targets(text)
 
 
 def test_the_library_builds_for_turing_to_blackwell() -> None:
