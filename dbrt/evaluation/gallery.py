@@ -23,7 +23,7 @@ from dbrt.evaluation.entry import Entry
 from dbrt.evaluation.gallery_page import FIGURE, KINDS, LEGEND, PAGE, SWITCH
 from dbrt.wording import counted
 
-WORST = 60  # pictures: about 12 MB at 1280x720
+WORST = 60  # pictures: 7.8 MB of ICDAR 2015's
 MAX_SIDE = 1280  # pixels of a picture in the page
 JPEG_QUALITY = 80
 

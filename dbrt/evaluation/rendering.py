@@ -45,7 +45,7 @@ def lines(entry: Entry) -> Iterator[str]:
     yield from _rows(
         [
             *_head(entry),
-            *_source(entry.source),
+            *_source(entry),
             ("images", entry.report.images),
             *_figures(entry),
         ]
@@ -134,11 +134,15 @@ def _head(entry: Entry) -> list[Row]:
     ]
 
 
-def _source(source: dict[str, Any]) -> list[Row]:
+def _source(entry: Entry) -> list[Row]:
+    source, truth = entry.source, entry.protocol.unit
     if "folder" in source:
         return [("detections", source["folder"])]
     size = "x".join(map(str, source["shape"])) if source["shape"] else f"size {source['size']}"
-    return [("model", f"{source['model']} {size}"), ("runner", source["reason"])]
+    rows = [("model", f"{source['model']} {size}"), ("runner", source["reason"])]
+    if source["unit"] != truth:
+        rows.append(("units", f"finds {source['unit']}s, truth is {truth}s: few can match"))
+    return rows
 
 
 def _figures(entry: Entry) -> list[Row]:

@@ -67,6 +67,7 @@ def score_model(
             **options,
             "model": detector.model.name,
             "sha256": detector.model.sha256,
+            "unit": detector.model.unit,
             "reason": detector.reason,
         }
     entry = _entry(str(source["model"]), source, dataset, detections, least, show)

@@ -49,7 +49,7 @@ class Detector:
     """Stands for TextDetector: finds one word in every picture; remembers how it was made."""
 
     made = None
-    model = types.SimpleNamespace(name="tiny", sha256="00ff")
+    model = types.SimpleNamespace(name="tiny", sha256="00ff", unit="word")
     reason = "openvino fp32: asked for"
 
     def __init__(self, **options):
@@ -251,6 +251,14 @@ def test_the_table_names_model_input_and_runner(folder, detector, capsys):
     assert "model       tiny 64x128\n" in out
     assert "model       tiny size 320\n" in out
     assert f"runner      {detector.reason}\n" in out
+
+
+def test_a_model_of_lines_on_words_is_told(folder, detector, monkeypatch, capsys):
+    assert evaluate(folder) == 0
+    assert "units" not in capsys.readouterr().out
+    monkeypatch.setattr(detector.model, "unit", "line")
+    assert evaluate(folder) == 0
+    assert "units       finds lines, truth is words: few can match\n" in capsys.readouterr().out
 
 
 def test_the_double_stands_for_the_real_detector():
