@@ -23,6 +23,7 @@ def configure(pictures: str):
     config = TrainConfig()
     config.data.sets, config.data.workers = [f"folder:{pictures}"], 0
     config.data.validation, config.augment.crop = 1, 64
+    config.augment.where = "accelerator"
     # Adam and clipping would hide a sum in the place of a mean.
     config.optimizer.name, config.optimizer.rate = "sgd", 0.05
     config.optimizer.warmup, config.optimizer.clip_norm = 1, 0.0
@@ -40,9 +41,12 @@ def trained(config, out: Path, cluster=None, *, twins: bool):
         trainer.rows = range(2)
         copies = devices.count // devices.processes
         plain = trainer.feed.inputs
-        trainer.feed.inputs = lambda batch: tuple(
-            np.concatenate([a] * copies) for a in plain(batch)
-        )
+
+        def copied(batch):
+            inputs, none = plain(batch)
+            return {name: np.concatenate([v] * copies) for name, v in inputs.items()}, none
+
+        trainer.feed.inputs = copied
     losses, train = [], devices.train
     devices.train = lambda *given: losses.append(train(*given)) or losses[-1]
     end = trainer.run(quiet=True)

@@ -70,7 +70,10 @@ def compare(*, perspective: float = 0.0, count: int = 24, seed: int = 0) -> dict
     shown = ops.convert_to_numpy(inside(x, y, inputs["size"])) > 0
     result: dict[str, list] = {
         name: []
-        for name in ("scale", "text", "mask", "border", "threshold", "frame", "learnt", "words")
+        for name in (
+            *("scale", "text", "text_at_all", "mask", "border", "threshold"),
+            *("frame", "learnt", "words"),
+        )
     }
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     for i, place in enumerate(places):
@@ -86,6 +89,7 @@ def compare(*, perspective: float = 0.0, count: int = 24, seed: int = 0) -> dict
         result["words"].append(float((exact[0] * shown[i]).mean()))
         near = lambda m, s=scale: _near_edge(m, 1.0 + s)  # noqa: E731
         result["text"].append(int((seen & (exact[0] != found[i, 0]) & ~near(exact[0])).sum()))
+        result["text_at_all"].append(int((seen & (exact[0] != found[i, 0])).sum()))
         wrong = (exact[1] != found[i, 1]) & ~near(exact[1])
         result["mask"].append(int(wrong.sum()))
         wrong = seen & (exact[3] != found[i, 3]) & ~near(exact[3])

@@ -54,7 +54,7 @@ def test_frames_are_those_of_opencv(similar, tilted):
 
 
 def test_under_a_tilt_no_wrong_label_is_learnt(tilted):
-    assert tilted["text"].sum() == 0
+    assert tilted["text_at_all"].sum() == 0
     assert tilted["threshold"].max() == 0.0  # no border is left
     assert (tilted["border"] > 0).all()
 
