@@ -174,7 +174,7 @@ def test_a_library_that_is_missing_is_named_with_its_installation(
 
 
 @pytest.mark.parametrize(
-    ("name", "precision"), [("openvino", "int8"), ("onnxruntime", "fp16"), ("onnxruntime", "int8")]
+    ("name", "precision"), [("openvino", "int8"), ("onnxruntime", "bf16"), ("onnxruntime", "int8")]
 )
 def test_a_precision_that_cannot_be_had_is_answered_with_those_that_can(
     name: str, precision: str
@@ -182,6 +182,21 @@ def test_a_precision_that_cannot_be_had_is_answered_with_those_that_can(
     pytest.importorskip(name)
     with pytest.raises(RunnerError, match=rf"{name} can't run {precision}.*take --precision"):
         CLASSES[name].plan(precision)
+
+
+@pytest.mark.usefixtures("cache_folder")
+def test_onnx_runtime_computes_what_tensorrt_would_in_float16(
+    model: ModelFile, frames: Frames
+) -> None:
+    pytest.importorskip("onnxruntime")
+    options: dict[str, Any] = {"shape": (64, 96), "batch": 2, "threshold_head": True}
+    with open_runner(model, runner="onnxruntime", precision="fp16", **options) as opened:
+        found = {name: maps.copy() for name, maps in opened.infer_all(frames).items()}
+        assert "rounded after each layer" in opened.reason
+    with open_runner(model, runner="onnxruntime", precision="fp32", **options) as opened:
+        expected = opened.infer_all(frames)
+        assert all(difference(found[name], expected[name]) <= 1 for name in ("map", "threshold"))
+        assert any((found[name] != expected[name]).any() for name in ("map", "threshold"))
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
