@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,10 +49,13 @@ def load_driver() -> Any:
 def _primary_context(ordinal: int) -> Any:
     """Retain the primary context once for the whole process.
 
-    PyCUDA 2026.1 (`context::detach` of its cuda.hpp) leaves a primary context that is released on
-    the thread's stack, and does not release one at all that another thread has made.
+    PyCUDA 2026.1 (`context` in its cuda.hpp) leaves a primary context that is detached on the
+    thread's stack, does not release one that another thread has made, and one that nobody detaches
+    it ends with the wrong call and a warning.
     """
-    return load_driver().Device(ordinal).retain_primary_context()
+    context = load_driver().Device(ordinal).retain_primary_context()
+    atexit.register(context.detach)
+    return context
 
 
 class PycudaDevice(Device):

@@ -132,6 +132,9 @@ class FakePycuda:
             def push(self) -> None:
                 outer.note("push")
 
+            def detach(self) -> None:
+                outer.note("detach")
+
         class Device:
             def __init__(self, ordinal: int) -> None:
                 outer.note("Device", ordinal)

@@ -20,8 +20,9 @@ FakeBindings, FakePycuda = _FAKES["FakeBindings"], _FAKES["FakePycuda"]
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    """Forget the loaded drivers before and after each test."""
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the loaded drivers before and after each test, and leave nothing for the end."""
+    monkeypatch.setattr("dbrt.engine.cuda.pycuda.atexit.register", lambda function: function)
     cached: list[Any] = [bindings.load_driver, pycuda.load_driver, pycuda._primary_context]
     for function in cached:
         function.cache_clear()
@@ -95,6 +96,19 @@ def test_cuda_bindings_releases_the_context_once(cuda: Any) -> None:
     device.close()
     device.close()
     assert cuda.names().count("cuDevicePrimaryCtxRelease") == 1
+
+
+def test_pycuda_detaches_the_context_when_the_process_ends(
+    pycuda_driver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr("dbrt.engine.cuda.pycuda.atexit.register", at_exit.append)
+    for _ in range(2):
+        open_device(0, "pycuda").close()
+    assert "detach" not in pycuda_driver.names()
+    (detach,) = at_exit
+    detach()
+    assert pycuda_driver.names().count("detach") == 1
 
 
 @both
