@@ -58,7 +58,10 @@ def test_a_set_without_split_is_refused(tiny_config):
 
 
 def test_the_split_is_what_it_was_when_the_shipped_model_was_trained(tiny_config):
-    """Which 50 of 1,000 pictures are held back with the default seed; the first and their sum."""
+    """Of 6 pictures 2 are held back, of 1,000 these 50 (the first eight and the sum of all)."""
+    tiny_config.data.validation = 2
+    _, validation = open_sets(tiny_config.data)
+    assert [s.path.stem for s in validation] == ["img_0", "img_4"]
     held = np.random.default_rng(DataConfig().split_seed).permutation(1000)[:50]
     assert held[:8].tolist() == [705, 649, 543, 927, 577, 471, 608, 252]
     assert held.sum() == 28402

@@ -40,8 +40,9 @@ def test_the_walk_of_the_page_leads_from_pictures_to_words(
     for command in commands:
         capsys.readouterr()
         assert main(command) == 0, capsys.readouterr().err
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert sum(len(each["regions"]) for each in found) >= 20
+    found = json.loads(capsys.readouterr().out)
+    assert found["pictures"] == 20
+    assert found["regions"] >= 20  # of 40 words
     rows = [json.loads(line) for line in Path("runs/small/log.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if row["split"] == "train"]
     assert losses[-1] < losses[0]

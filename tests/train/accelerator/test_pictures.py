@@ -73,6 +73,29 @@ def test_a_crop_shows_the_picture_and_place_that_the_cpu_draws(tiny_config):
     assert (targets[:, 0] == batch.targets[:, 0]).mean() > 0.97
 
 
+def test_mixed_precision_moves_no_crop(tiny_config, request):
+    """In bfloat16 a position of 300 pixels is off by one."""
+    keras = pytest.importorskip("keras")
+    from dbrt.train.accelerator.layer import CropLayer
+    from dbrt.train.step import StepModel
+
+    request.addfinalizer(lambda: keras.config.set_dtype_policy("float32"))
+    sets, _ = open_sets(tiny_config.data)
+    pool = make_pool(sets, [1.0], 1280)
+    (draw,) = draws(tiny_config, pool, start=0, stop=1)
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        model = StepModel(
+            lambda frames, training: frames, tiny_config.loss, CropLayer(tiny_config, pool)
+        )
+        frames, targets = model(draw.inputs)
+        assert keras.backend.standardize_dtype(frames.dtype) == "float32"
+        found.append((keras.ops.convert_to_numpy(frames), keras.ops.convert_to_numpy(targets)))
+    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-5)
+    np.testing.assert_array_equal(found[1][1], found[0][1])
+
+
 def test_pictures_that_stay_with_the_host_travel_with_the_draw(tiny_config):
     sets, _ = open_sets(tiny_config.data)
     pool = make_pool(sets, [1.0], 160)
