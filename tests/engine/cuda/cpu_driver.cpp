@@ -55,12 +55,9 @@ static char primary;
     LOCKED
 
 static int give(Stream *stream, Work work) {
-    if (stream->is_capturing) {
+    if (stream->is_capturing)
         stream->captured.push_back(work);
-#ifdef FAULT_GRAPH_RUNS_AT_CAPTURE
-        work();
-#endif
-    } else
+    else
         stream->waiting.push_back(work);
     return SUCCESS;
 }

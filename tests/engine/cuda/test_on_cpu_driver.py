@@ -69,7 +69,6 @@ def test_the_gpu_tests_pass_through_the_real_cuda_bindings(driver: Path) -> None
     ("fault", "chosen"),
     [
         ("-DFAULT_NO_COPY_BACK", "bytes_come_back"),
-        ("-DFAULT_GRAPH_RUNS_AT_CAPTURE", "what_was_captured"),
         ("-DFAULT_LEAK", "bytes_come_back"),
     ],
 )
