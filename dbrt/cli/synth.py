@@ -6,11 +6,18 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dbrt.errors import UsageError
+from dbrt.wording import counted
+
+if TYPE_CHECKING:
+    from dbrt.synth.series import Tally
 
 SCHEMA = "dbrt.synth/2"
 SIZES = "640x640,800x640,960x720"
@@ -44,7 +51,7 @@ def _parse_size(text: str) -> tuple[int, int]:
 @click.option("--fonts", type=Path, help="A folder of font files.  [default: the system's]")
 @click.option(
     "--photos", "--backgrounds", "photos", type=Path,
-    help="A folder of photographs without text.  [default: installed wallpapers, else drawn ones]",
+    help='A folder of photographs without text, or "none".  [default: installed wallpapers]',
 )  # fmt: skip
 @click.option(
     "--scripts", metavar="A,B,...",
@@ -77,9 +84,6 @@ def command(
     form) and LICENCES.txt; `--dataset folder` reads it. Use photographs without text: words in
     them would be unlabelled.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from dbrt.datasets.wallpapers import FOR_DRAWING, install_line
     from dbrt.synth.backgrounds import photograph_files
     from dbrt.synth.fonts import font_book
@@ -88,19 +92,15 @@ def command(
     from dbrt.synth.series import draw_series
 
     sizes = _parse_sizes(size)
-    photographs = photograph_files(photos)
+    photographs = [] if photos == Path("none") else photograph_files(photos)
     names = [name.strip() for name in scripts.split(",")] if scripts else None
     recipe = Recipe(sizes, font_book(fonts, names), tuple(photographs), unit=unit)
-    if not photographs:
+    if not photographs and photos is None:
         line = install_line(FOR_DRAWING)
         click.echo(f"no wallpapers to write on: drawn backgrounds only ({line})", err=True)
     start = time.monotonic()
     workers = min(workers or os.cpu_count() or 1, count)
-    console = Console(stderr=True)
-    running = draw_series(out, recipe, count, seed, workers=workers)
-    hidden = not sys.stderr.isatty()
-    shown = track(running, "drawing", total=count, console=console, disable=hidden)
-    tally = list(shown)[-1]
+    tally = _drawn(draw_series(out, recipe, count, seed, workers=workers), count)
     seconds = time.monotonic() - start
     if preview:
         write_preview(preview, recipe, count, seed)
@@ -108,9 +108,7 @@ def command(
         "schema": SCHEMA,
         "out": str(out),
         "unit": unit,
-        "pictures": tally.pictures,
-        "labels": tally.words,
-        "dont_care": tally.dont_care,
+        **asdict(tally),
         "fonts": len(recipe.book.files()),
         "scripts": sorted(recipe.book.families),
         "photographs": len(recipe.photographs),
@@ -118,11 +116,25 @@ def command(
         "seconds": round(seconds, 2),
         "pictures_per_s": round(count / max(seconds, 1e-9), 2),
     }
-    if as_json:
-        click.echo(json.dumps(figures))
-    else:
-        click.echo(
-            f"{out}: {tally.pictures} pictures, {tally.words} {unit}s and {tally.dont_care} too "
-            f"small or faint to count, {figures['fonts']} fonts, {len(photographs)} photographs, "
-            f"{figures['pictures_per_s']} a second with {workers} processes"
-        )
+    click.echo(json.dumps(figures) if as_json else _sentence(figures))
+
+
+def _drawn(running: Iterator[Tally], count: int) -> Tally:
+    """Draw a series to its end, with a bar on a terminal; return the last tally."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console, hidden = Console(stderr=True), not sys.stderr.isatty()
+    shown = track(running, "drawing", total=count, console=console, disable=hidden)
+    return list(shown)[-1]
+
+
+def _sentence(figures: dict[str, Any]) -> str:
+    labels = counted(figures["labels"], figures["unit"])
+    return (
+        f"{figures['out']}: {counted(figures['pictures'], 'picture')}, {labels} and "
+        f"{figures['dont_care']} too small or faint to count; "
+        f"{counted(figures['fonts'], 'font')}, {counted(figures['photographs'], 'photograph')}; "
+        f"{figures['pictures_per_s']} a second with "
+        f"{counted(figures['workers'], 'process', 'processes')}"
+    )

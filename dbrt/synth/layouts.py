@@ -116,7 +116,7 @@ def lines(
         if script.is_cjk:
             wanted = max(1, wanted // 3)
         if is_full:
-            wanted = min(wanted, max(1, int(room / face.size * 0.5)))
+            wanted = min(wanted, max(1, int(room / face.size * 0.4)))
         row = _cut_to(_texts(script, wanted, rng, capitals), face, room, spacing)
         if row:
             rows.append(row)

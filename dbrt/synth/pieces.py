@@ -103,15 +103,14 @@ def _room(stage: Stage) -> float:
     return stage.shape[1] * 0.9
 
 
-_ANY = (0.0, 1e4)
 PIECES = (
-    Piece(0.35, _ANY, _line),
-    Piece(0.22, (9, 70), _lines),
+    Piece(0.35, (9, 1e4), _line),
+    Piece(0.22, (11, 70), _lines),
     Piece(0.16, (10, 90), _bent, bends=True),
     Piece(0.09, (50, 1e4), _one_word),
-    Piece(0.07, (8, 70), _plate, boards=0.9),
+    Piece(0.07, (9, 70), _plate, boards=0.9),
     Piece(0.025, (9, 80), _column),
-    Piece(0.085, (8, 20), _notice),
+    Piece(0.085, (9, 20), _notice),
 )
 FOR_CJK = (*PIECES[:5], Piece(0.12, (9, 80), _column), PIECES[6])
 

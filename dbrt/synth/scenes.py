@@ -103,7 +103,7 @@ def document(stage: Stage) -> None:
     page = lay_page(stage, (0.75, 0.96), float(rng.choice([0.71, 0.71, 1.0, 1.4])))
     margin = 0.06 * page.width
     columns = int(rng.choice([1, 1, 2]))
-    cap = stage.cap(9, 24)
+    cap = stage.cap(10, 26)
     tone = rng.integers(0, 70) if luminance(page.colour) > 128 else rng.integers(190, 256)
     room = (page.width - margin * (columns + 1)) / columns
     for n in range(columns):
@@ -141,7 +141,7 @@ def receipt(stage: Stage) -> None:
     """A narrow till receipt."""
     rng = stage.rng
     page = lay_page(stage, (0.8, 0.98), float(rng.uniform(0.35, 0.7)))
-    cap = stage.cap(8, 18)
+    cap = stage.cap(9, 20)
     rows = max(4, int(page.height / cap / 2.6))
     block = layouts.receipt(stage.press, cap, page.width * 0.86 - 2 * cap, rows)
     if block is None:
@@ -165,7 +165,7 @@ def screen(stage: Stage) -> None:
         w = int(stage.shape[1] * rng.uniform(0.2, 0.6))
         y, x = int(rng.integers(stage.shape[0] - h)), int(rng.integers(stage.shape[1] - w))
         stage.picture[y : y + h, x : x + w] = crop_of(photograph(path), (h, w), rng)
-    cap = stage.cap(8, 22)
+    cap = stage.cap(9, 24)
     for _ in range(int(rng.integers(6, 26))):
         size = cap * float(rng.choice([1, 1, 1, 1.4, 2.2]))
         count = int(rng.choice([1, 1, 1, 3, 6]))

@@ -27,10 +27,10 @@ LICENCES = "LICENCES.txt"
 
 @dataclass(frozen=True)
 class Tally:
-    """What was written: pictures, words that count, and words marked as don't care."""
+    """What was written: pictures, labels that count, and labels marked as don't care."""
 
     pictures: int
-    words: int
+    labels: int
     dont_care: int
 
 
@@ -53,11 +53,11 @@ def draw_series(
         _write_whole(folder / LICENCES, licence_list(recipe.book.files(), recipe.photographs))
     except OSError as exc:
         raise unwritable(folder, exc) from None
-    words = dont_care = 0
+    labels = dont_care = 0
     draw = partial(_write_one, folder, recipe, seed)
     for done, (kept, left) in enumerate(_each(draw, count, workers), start=1):
-        words, dont_care = words + kept, dont_care + left
-        yield Tally(done, words, dont_care)
+        labels, dont_care = labels + kept, dont_care + left
+        yield Tally(done, labels, dont_care)
 
 
 def write_series(folder: Path, recipe: Recipe, count: int, seed: int, *, workers: int = 1) -> Tally:

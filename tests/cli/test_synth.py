@@ -46,9 +46,17 @@ def test_lines_can_be_labelled_and_photographs_named(fonts, tmp_path, capsys):
     small = ("--count", 1, "--size", "320x200", "--fonts", fonts, "--photos", photos)
     assert synth(tmp_path / "out", *small, "--unit", "line", "--scripts", "latin") == 0
     printed = capsys.readouterr().out
-    assert "1 pictures" in printed
-    assert "lines" in printed
-    assert "1 photographs" in printed
+    assert "1 picture, " in printed
+    assert " lines and " in printed or " line and " in printed
+    assert "1 photograph;" in printed
+
+
+def test_backgrounds_can_all_be_drawn(fonts, tmp_path, capsys):
+    small = ("--count", 1, "--size", "320x200", "--fonts", fonts, "--photos", "none")
+    assert synth(tmp_path / "out", *small) == 0
+    printed = capsys.readouterr()
+    assert "0 photographs" in printed.out
+    assert printed.err == ""
 
 
 def test_without_wallpapers_it_says_so_and_draws_on(fonts, tmp_path, capsys, monkeypatch):

@@ -41,8 +41,8 @@ def test_a_series_reads_back_as_a_data_set(recipe, tmp_path):
     read = [word for sample in dataset for word in sample.words]
     drawn = [word for index in range(1, 7) for word in draw_picture(recipe, 12, index).words]
     assert [s.path.name for s in dataset] == [f"img_{n}.jpg" for n in range(1, 7)]
-    assert sum(w.care for w in read) == tallies[-1].words
-    assert len(read) == tallies[-1].words + tallies[-1].dont_care == len(drawn)
+    assert sum(w.care for w in read) == tallies[-1].labels
+    assert len(read) == tallies[-1].labels + tallies[-1].dont_care == len(drawn)
     assert [w.text if w.care else "###" for w in drawn] == [
         w.text if w.care else "###" for w in read
     ]
