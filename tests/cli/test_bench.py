@@ -93,7 +93,6 @@ def test_a_file_is_replaced_only_when_told_to(
         (["--rounds", "0"], 2, "--rounds"),
         (["--runner", "gpu"], 2, "no runner gpu"),
         (["--model", "missing.onnx"], 3, "no model missing.onnx"),
-        (["--runner", "tensorrt"], 5, "no tensorrt runner"),
         (["--csv", "no-such-folder/rows.csv"], 7, "there is no folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

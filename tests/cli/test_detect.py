@@ -235,7 +235,7 @@ WRONG = {
     "icdar to stdout": (["in", "--format", "icdar"], 2, "give --out FOLDER"),
     "json and csv": (["in", "--json", "--format", "csv"], 2, "give --out for --format csv"),
     "runner": (["in", "--runner", "gpu"], 2, "no runner gpu"),
-    "no such runner": (["in", "--runner", "tensorrt"], 5, "no tensorrt runner"),
+    "no such runner": (["in", "--runner", "gpu"], 2, "no runner gpu"),
     "out in no folder": (["in", "--out", "no/where.jsonl"], 7, "there is no folder"),
     "out is a folder": (["in", "--out", "in"], 7, "in is a folder"),
     "draw is a file": (["in", "--draw", "text.jpg"], 7, "text.jpg is a file"),
