@@ -97,6 +97,7 @@ class LossConfig:
     dice_binary: float = _option(1.0, "weight of the dice loss of the approximate binary map")
     threshold: float = _option(5.0, "weight of the threshold map (paper: 10)")
     threshold_loss: str = _option("l1", "l1 or smooth_l1")
+    negatives: str = _option("hard", "hard, or all (balanced by class: for a random start)")
     ohem_ratio: float = _option(3.0, "hard negatives for each text pixel")
     min_negatives: int = _option(2000, "hard negatives for each crop at least")
 
@@ -147,6 +148,7 @@ class TrainConfig:
         """Raise UsageError, naming the key, where a value makes no sense."""
         _choice("optimizer.name", self.optimizer.name, ("adamw", "sgd"))
         _choice("optimizer.schedule", self.optimizer.schedule, ("cosine", "poly"))
+        _choice("loss.negatives", self.loss.negatives, ("hard", "all"))
         _choice("loss.threshold_loss", self.loss.threshold_loss, ("l1", "smooth_l1"))
         _choice("run.precision", self.run.precision, PRECISIONS)
         _choice("augment.where", self.augment.where, ("cpu", "accelerator"))

@@ -48,8 +48,7 @@ def db_losses(logits: Any, targets: Any, config: LossConfig) -> dict[str, Any]:
     probability, predicted = ops.sigmoid(p_logit), ops.sigmoid(t_logit)
     binary = approximate_binary(probability, predicted)
     terms = {
-        "binarize_loss": config.balance
-        * balanced_cross_entropy(p_logit, text, mask, config.ohem_ratio, config.min_negatives),
+        "binarize_loss": config.balance * _probability_loss(p_logit, text, mask, config),
         "dice_loss": config.dice_p * dice(probability, text, mask),
         "thresh_binary_loss": config.dice_binary * dice(binary, text, mask),
         "threshold_loss": config.threshold
@@ -63,6 +62,25 @@ def db_losses(logits: Any, targets: Any, config: LossConfig) -> dict[str, Any]:
         "binarize_accuracy": accuracy(probability, text, mask),
         "thresh_binary_accuracy": accuracy(binary, text, mask),
     }
+
+
+def _probability_loss(logit: Any, text: Any, mask: Any, config: LossConfig) -> Any:
+    if config.negatives == "all":
+        return class_balanced_cross_entropy(logit, text, mask)
+    return balanced_cross_entropy(logit, text, mask, config.ohem_ratio, config.min_negatives)
+
+
+def class_balanced_cross_entropy(logit: Any, text: Any, mask: Any) -> Any:
+    """A quarter of the text pixels' mean cross entropy and three of all others'.
+
+    For a start from random weights: over the hardest negatives alone the best answer is then the
+    same small probability everywhere, and the map stays there.
+    """
+    entropy = cross_entropy(logit, text)
+    positive, negative = text * mask, (1.0 - text) * mask
+    text_mean = ops.sum(entropy * positive) / (ops.sum(positive) + _EPSILON)
+    other_mean = ops.sum(entropy * negative) / (ops.sum(negative) + _EPSILON)
+    return 0.25 * text_mean + 0.75 * other_mean
 
 
 def cross_entropy(logit: Any, target: Any) -> Any:

@@ -10,6 +10,7 @@ from dbrt.train.losses import (
     accuracy,
     balanced_cross_entropy,
     border_distance,
+    class_balanced_cross_entropy,
     cross_entropy,
     db_losses,
     dice,
@@ -69,6 +70,25 @@ def test_pictures_without_text_teach_by_their_hardest_pixels(maps):
     found = float(balanced_cross_entropy(logit, none, mask, 3.0, 50))
     # Bisection leaves a loss level of 1/4096 of the largest undecided.
     assert found == pytest.approx(numpy_ohem(logit, none, mask, 3.0, 50), rel=1e-2)
+
+
+def test_classes_are_balanced_whatever_their_share(maps):
+    logit, text, mask = maps
+    entropy = numpy_entropy(logit, text)
+    expected = (
+        0.25 * entropy[(text * mask) > 0].mean() + 0.75 * entropy[((1 - text) * mask) > 0].mean()
+    )
+    assert float(class_balanced_cross_entropy(logit, text, mask)) == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+def test_the_configuration_chooses_the_negatives(batch):
+    found = [
+        float(db_losses(*batch, LossConfig(negatives=kind))["binarize_loss"])
+        for kind in ("hard", "all")
+    ]
+    assert found[0] > found[1] * 1.01  # the hardest negatives cost more than all of them
 
 
 def test_dice_is_zero_for_the_truth_and_one_for_its_opposite(maps):
