@@ -17,6 +17,7 @@ from dbrt.errors import UsageError
 from dbrt.wording import counted
 
 if TYPE_CHECKING:
+    from dbrt.synth.picture import Recipe
     from dbrt.synth.series import Tally
 
 SCHEMA = "dbrt.synth/2"
@@ -84,20 +85,10 @@ def command(
     form) and LICENCES.txt; `--dataset folder` reads it. Use photographs without text: words in
     them would be unlabelled.
     """
-    from dbrt.datasets.wallpapers import FOR_DRAWING, install_line
-    from dbrt.synth.backgrounds import photograph_files
-    from dbrt.synth.fonts import font_book
-    from dbrt.synth.picture import Recipe
     from dbrt.synth.preview import write_preview
     from dbrt.synth.series import draw_series
 
-    sizes = _parse_sizes(size)
-    photographs = [] if photos == Path("none") else photograph_files(photos)
-    names = [name.strip() for name in scripts.split(",")] if scripts else None
-    recipe = Recipe(sizes, font_book(fonts, names), tuple(photographs), unit=unit)
-    if not photographs and photos is None:
-        line = install_line(FOR_DRAWING)
-        click.echo(f"no wallpapers to write on: drawn backgrounds only ({line})", err=True)
+    recipe = _recipe(_parse_sizes(size), fonts, photos, scripts, unit)
     start = time.monotonic()
     workers = min(workers or os.cpu_count() or 1, count)
     tally = _drawn(draw_series(out, recipe, count, seed, workers=workers), count)
@@ -117,6 +108,24 @@ def command(
         "pictures_per_s": round(count / max(seconds, 1e-9), 2),
     }
     click.echo(json.dumps(figures) if as_json else _sentence(figures))
+
+
+def _recipe(
+    sizes: tuple[tuple[int, int], ...], fonts: Path | None, photos: Path | None,
+    scripts: str | None, unit: str,
+) -> Recipe:  # fmt: skip
+    """Look for fonts and photographs; say where there are no wallpapers to write on."""
+    from dbrt.datasets.wallpapers import FOR_DRAWING, install_line
+    from dbrt.synth.backgrounds import photograph_files
+    from dbrt.synth.fonts import font_book
+    from dbrt.synth.picture import Recipe
+
+    photographs = [] if photos == Path("none") else photograph_files(photos)
+    if not photographs and photos is None:
+        line = install_line(FOR_DRAWING)
+        click.echo(f"no wallpapers to write on: drawn backgrounds only ({line})", err=True)
+    names = [name.strip() for name in scripts.split(",")] if scripts else None
+    return Recipe(sizes, font_book(fonts, names), tuple(photographs), unit=unit)
 
 
 def _drawn(running: Iterator[Tally], count: int) -> Tally:
