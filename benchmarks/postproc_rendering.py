@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from dbrt.benchmarks.machine import BUSY_LOAD
 from dbrt.benchmarks.postproc import CONTOURS, FLOOR, RAPIDOCR, PostprocRow
 from dbrt.benchmarks.postproc_report import PostprocReport, cells, ratios
 from dbrt.benchmarks.rendering import markdown_line, provenance
-from dbrt.errors import OutputError, RunnerError
+from dbrt.errors import OutputError
+from dbrt.evaluation.plot import require_matplotlib
 
 
 def table(report: PostprocReport) -> list[list[str]]:
@@ -77,17 +77,6 @@ def csv_text(report: PostprocReport) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def require_matplotlib() -> None:
-    """Raise RunnerError where matplotlib is missing."""
-    try:
-        importlib.import_module("matplotlib")
-    except ImportError:
-        raise RunnerError(
-            "matplotlib, which draws the plot, is not installed: run "
-            "python -m pip install 'dbrt[bench]' or leave out --plot"
-        ) from None
 
 
 def write_plot(report: PostprocReport, path: Path) -> None:

@@ -64,13 +64,14 @@ def command(
     from dbrt.benchmarks import postproc_rendering as rendering
     from dbrt.benchmarks.postproc_report import SIZES, run_postproc
     from dbrt.benchmarks.rendering import write_text
+    from dbrt.evaluation.plot import require_matplotlib
     from dbrt.stream.sinks.sink import check_file
 
     for path in (markdown, csv, plot):  # before the minute of measuring
         if path is not None:
             check_file(path, overwrite=overwrite)
     if plot is not None:
-        rendering.require_matplotlib()
+        require_matplotlib()
     with progress() as on_step:
         report = run_postproc(model, sizes or SIZES, rounds=rounds, on_step=on_step)
     if as_json:
