@@ -21,6 +21,7 @@ from dbrt.datasets import read_picture
 from dbrt.errors import OutputError, unwritable
 from dbrt.evaluation.entry import Entry
 from dbrt.evaluation.gallery_page import FIGURE, KINDS, LEGEND, PAGE, SWITCH
+from dbrt.evaluation.whole_file import write_whole
 from dbrt.wording import counted
 
 WORST = 60  # pictures: 7.8 MB of ICDAR 2015's
@@ -102,7 +103,9 @@ def write_gallery(
         ),
         figures="\n".join(figures),
     )
-    return _write(folder / "index.html", page)
+    path = folder / "index.html"
+    write_whole(path, page.encode("utf-8"))
+    return path
 
 
 def check_gallery(folder: Path, *, overwrite: bool = False) -> None:
@@ -162,14 +165,3 @@ def _embedded(frame: NDArray[np.uint8]) -> str:
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
-
-
-def _write(path: Path, page: str) -> Path:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(page, "utf-8")
-        temporary.replace(path)
-    except OSError as exc:
-        temporary.unlink(missing_ok=True)
-        raise unwritable(path, exc) from None
-    return path

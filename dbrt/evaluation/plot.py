@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from dbrt.errors import OutputError, RunnerError, UsageError
 from dbrt.evaluation.entry import Entry
 from dbrt.evaluation.report import harmonic_mean
+from dbrt.evaluation.whole_file import write_whole
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _HMEANS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # contours
@@ -70,10 +72,11 @@ def write_curve(entries: Sequence[Entry], path: Path) -> None:
         aspect="equal",
     )
     axes.legend(fontsize="small", loc="lower left")
-    try:
-        figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
-    except (OSError, ValueError) as exc:
-        raise OutputError(f"{path} can't be written: {exc}") from None
+    suffix = path.suffix.lower()
+    data = io.BytesIO()
+    metadata = {"Date": None} if suffix == ".svg" else None  # the same figures, the same file
+    figure.savefig(data, format=suffix[1:], dpi=110, metadata=metadata)
+    write_whole(path, data.getvalue())
 
 
 def _draw_contours(axes: Any) -> None:

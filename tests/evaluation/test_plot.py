@@ -100,6 +100,20 @@ def test_a_folder_in_the_way_is_an_output_error(entry, tmp_path):
         write_curve([entry], tmp_path / "curve.png")
 
 
+@pytest.mark.usefixtures("matplotlib")
+def test_a_full_disk_leaves_the_picture_before(entry, tmp_path, monkeypatch):
+    (tmp_path / "curve.png").write_text("before")
+
+    def fail(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_curve([entry], tmp_path / "curve.png")
+    assert [path.name for path in tmp_path.glob("*curve*")] == ["curve.png"]
+    assert (tmp_path / "curve.png").read_text() == "before"
+
+
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RunnerError, match=r"dbrt\[bench\]"):
