@@ -1,6 +1,6 @@
 """The twin: a float16 graph computed on a CPU as a GPU would, rounded after every layer.
 
-CPUs have no float16 arithmetic to speak of. ONNX Runtime 1.22 and OpenVINO 2026.4 both run a
+CPUs have no float16 arithmetic to speak of. ONNX Runtime 1.32 and OpenVINO 2026.4 both run a
 float16 graph in float32 from end to end, and take the casts between out: a layer that overflows on
 a GPU gives the right map there (tests/engine/test_twin.py). So the twin is a float32 graph in which
 each tensor that is float16 in the typed graph goes through arithmetic that rounds it, and that no

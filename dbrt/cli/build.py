@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "dbrt.build/1"
 DEFAULT_SIZE = 736
+MAX_NAMED = 4  # nodes of one island; the sidecar and --json have all
 
 _EPILOG = """\b
 Examples:
@@ -241,5 +242,9 @@ def _proof(record: Mapping[str, Any]) -> Iterator[str]:
     ranges = record.get("ranges", {})
     if "peak" in ranges:
         yield f"  range   largest value {ranges['peak']:.0f}, float16 ends at 65504"
+    reasons: dict[str, list[str]] = {}
     for node, reason in ranges.get("islands", {}).items():
-        yield f"  island  {node} stays in fp32: {reason}"
+        reasons.setdefault(reason, []).append(node)
+    for reason, nodes in reasons.items():
+        more = f" and {len(nodes) - MAX_NAMED} more" if len(nodes) > MAX_NAMED else ""
+        yield f"  islands {', '.join(nodes[:MAX_NAMED])}{more} in fp32: {reason}"

@@ -7,7 +7,7 @@ version can be read where TensorRT itself can't be installed; nothing in them ca
     python tests/reference/tensorrt_bindings.py download FOLDER   the wheels for this interpreter
     python tests/reference/tensorrt_bindings.py record FOLDER     tensorrt_api.json from them
 
-`tensorrt_api.json` holds, of the classes that run an engine, every member with its signature and
+`tensorrt_api.json` holds, of the classes that build and run an engine, every member with its signature and
 the versions that have it so; the double of tests/engine/tensorrt is made from it.
 """
 
@@ -46,6 +46,17 @@ RECORDED = (
     "DataType",
     "ExecutionContextAllocationStrategy",
     "TensorIOMode",
+    "Builder",
+    "BuilderFlag",
+    "IBuilderConfig",
+    "ILayer",
+    "ITensor",
+    "ITimingCache",
+    "LayerType",
+    "MemoryPoolType",
+    "NetworkDefinitionCreationFlag",
+    "OnnxParser",
+    "ParserError",
 )
 
 # 8.6 wants parsers of forms that were given up since, by their C++ names.
