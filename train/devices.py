@@ -53,6 +53,11 @@ class Devices:
     count = 1
 
     @property
+    def holds_pictures(self) -> bool:
+        """Whether the accelerator can keep all pictures, or they must travel with each step."""
+        return True
+
+    @property
     def chief(self) -> bool:
         """Whether this process writes files and says how it goes."""
         return self.index == 0
@@ -104,6 +109,15 @@ class MirroredDevices(Devices):
             )
         self.count = self.strategy.num_replicas_in_sync
         self._step: Callable[[Any, Any], dict[str, Any]] | None = None
+
+    @property
+    def holds_pictures(self) -> bool:
+        """Whether the accelerator can keep all pictures, or they must travel with each step.
+
+        With several machines a new variable's value is sent from the first to all others, and
+        TensorFlow (2.21) sends no uint8.
+        """
+        return self.processes == 1
 
     @contextmanager
     def scope(self) -> Iterator[None]:

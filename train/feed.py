@@ -42,12 +42,14 @@ class CpuFeed:
 class AcceleratorFeed:
     """Pictures and label maps kept as uint8; crops made inside the step."""
 
-    def __init__(self, config: TrainConfig, sets: Sets, *, quiet: bool = True) -> None:
+    def __init__(
+        self, config: TrainConfig, sets: Sets, *, on_host: bool = False, quiet: bool = True
+    ) -> None:
         self.config = config
         self.pool: PicturePool = make_pool(
             sets, config.data.weights, config.data.cache_side, quiet=quiet
         )
-        self._host = config.data.cache == "host"
+        self._host = on_host or config.data.cache == "host"
 
     def layer(self) -> Any:
         """Return the layer in front of the network, with the pictures unless the host keeps them.
@@ -78,8 +80,13 @@ class AcceleratorFeed:
         )
 
 
-def open_feed(config: TrainConfig, sets: Sets, *, quiet: bool = True) -> CpuFeed | AcceleratorFeed:
-    """Return the feed that `augment.where` names; for the accelerator, read all pictures."""
+def open_feed(
+    config: TrainConfig, sets: Sets, *, on_host: bool = False, quiet: bool = True
+) -> CpuFeed | AcceleratorFeed:
+    """Return the feed that `augment.where` names; for the accelerator, read all pictures.
+
+    on_host  as with data.cache = "host"
+    """
     if config.augment.where == "cpu":
         return CpuFeed(config, sets)
-    return AcceleratorFeed(config, sets, quiet=quiet)
+    return AcceleratorFeed(config, sets, on_host=on_host, quiet=quiet)

@@ -71,7 +71,8 @@ class Trainer:
 
         self.devices = open_devices(config.run, cluster)
         self.rows = self.devices.rows(config.run.batch)
-        self.feed = open_feed(config, self.sets, quiet=quiet)
+        on_host = not self.devices.holds_pictures
+        self.feed = open_feed(config, self.sets, on_host=on_host, quiet=quiet)
         keras.utils.set_random_seed(config.data.seed)
         keras.config.set_dtype_policy(config.run.precision)
         with self.devices.scope():
