@@ -223,3 +223,14 @@ def test_a_terminal_sees_the_phases_and_a_file_the_results(model_path: str, tmp_
     assert b"comparing with float32" in shown
     assert b"fp16 tensorrt:" not in shown
     assert (tmp_path / "out").read_text().startswith("tiny 64x64 fp16 tensorrt: ")
+
+
+def test_islands_are_named_by_their_reason(
+    model_path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    options = ["--size", "64", "--target", "sm80", "--precision", "bf16"]
+    assert main(["build", "--model", model_path, *options]) == 0
+    (line,) = [part for part in capsys.readouterr().out.splitlines() if "islands " in part[:12]]
+    assert "frame/float" in line
+    assert line.endswith("and 5 more in fp32: TensorRT has no bfloat16 for it")
