@@ -85,9 +85,11 @@ def command(
     form) and LICENCES.txt; `--dataset folder` reads it. Use photographs without text: words in
     them would be unlabelled.
     """
-    from dbrt.synth.preview import write_preview
+    from dbrt.synth.preview import check_preview, write_preview
     from dbrt.synth.series import draw_series
 
+    if preview:
+        check_preview(preview)
     recipe = _recipe(_parse_sizes(size), fonts, photos, scripts, unit)
     start = time.monotonic()
     workers = min(workers or os.cpu_count() or 1, count)

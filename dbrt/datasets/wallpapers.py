@@ -49,7 +49,7 @@ FOLDERS = {
 LICENCES = {
     "mate-backgrounds": "GPL-2+ and CC-BY-SA-4.0",
     "plasma-workspace-wallpapers": "GPL-2+",
-    "lomiri-wallpapers-16.04": "CC-BY-4.0, CC-BY-SA-4.0 or CC0-1.0, by file",
+    "lomiri-wallpapers-16.04": "CC-BY-4.0, CC-BY-SA-3.0, CC-BY-SA-4.0 or CC0-1.0, by file",
 }
 
 

@@ -14,7 +14,7 @@ from dbrt.synth.textures import Picture
 Coverage = NDArray[np.uint8]  # (h, w), 255 = all ink
 Rng = np.random.Generator
 LEGIBLE = 26.0  # mean change of colour under the ink, below which a word does not count
-CLUTTER = 0.5  # the same, as a share of how much the background varies within the word's box
+CLUTTER = 0.4  # the same, as a share of how much the background varies within the word's box
 
 
 @dataclass(frozen=True)

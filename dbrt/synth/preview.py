@@ -19,14 +19,20 @@ SHIFT = 4  # binary digits of sub-pixel precision in OpenCV's drawing
 CARE, DONT_CARE = (0, 255, 0), (0, 0, 255)
 
 
+def check_preview(path: Path) -> str:
+    """Return the suffix that a preview is written as; OutputError for one that can't be."""
+    suffix = path.suffix.lower()
+    if suffix not in {".png", ".jpg", ".jpeg"}:
+        raise OutputError(f"cannot draw a preview as {path.name}: name it .png or .jpg")
+    return suffix
+
+
 def write_preview(path: Path, recipe: Recipe, count: int, seed: int) -> None:
     """Draw a sheet of the first pictures of a series, polygons outlined; OutputError if it can't.
 
     Green is what counts, red what is marked as don't care.
     """
-    suffix = path.suffix.lower()
-    if suffix not in {".png", ".jpg", ".jpeg"}:
-        raise OutputError(f"cannot draw a preview as {path.name}: name it .png or .jpg")
+    suffix = check_preview(path)
     numbers = range(1, min(count, TILES) + 1)
     tiles = [tile_of(draw_picture(recipe, seed, index)) for index in numbers]
     columns = min(COLUMNS, len(tiles))

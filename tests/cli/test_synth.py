@@ -79,6 +79,12 @@ def test_what_cannot_be_done_is_one_line(fonts, tmp_path, capsys, arguments, cod
     assert message in capsys.readouterr().err
 
 
+def test_a_preview_of_another_kind_is_refused_before_anything_is_drawn(fonts, tmp_path, capsys):
+    assert synth(tmp_path / "out", "--fonts", fonts, "--preview", tmp_path / "a.gif") == 7
+    assert "name it .png or .jpg" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("size", ["1280", "1280x", "axb", "10x10", "90000x100"])
 def test_a_size_that_makes_no_sense_is_a_usage_error(fonts, tmp_path, capsys, size):
     assert synth(tmp_path / "out", "--size", size, "--fonts", fonts) == 2
