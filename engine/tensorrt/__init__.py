@@ -7,5 +7,8 @@
     builder   from an ONNX graph to a plan
     monitor   the progress of a build, and how it is cancelled
     census    in which precisions a network computes
-    runner    runs an engine
+    runner    runs an engine: two contexts and more, each with a stream
+    loaded    a plan on the card, its contexts, what TensorRT-RTX compiled of it
+    slot      a stream, its context and buffers; the host's side of a request
+    jit       what TensorRT-RTX compiled, kept for the next process
 """

@@ -126,13 +126,10 @@ class TensorRtRunner(Runner):
         streams: int,
     ) -> None:
         super().__init__(spec, model, reason, depth=streams + 1)
-        if device.target not in spec.targets:
-            raise EngineError(
-                f"engine {spec.file_name} is for {', '.join(spec.targets)}, here is {device.name} "
-                f"({device.target}): run {spec.build_command.partition(' --target')[0]} --force"
-            )
+        _check_target(device, spec)
         self._device = device
         self._turn = 0  # of the slots
+        self._slots: list[Slot] = []
         self._busy: deque[tuple[HostBuffers, Any]] = deque()  # oldest first
         # What is made is freed in the opposite order, each thing before what it stands on.
         with device.current(), ExitStack() as made:
@@ -142,11 +139,9 @@ class TensorRtRunner(Runner):
             loaded = LoadedEngine(library, plan, spec)
             made.callback(loaded.free)
             jit_cache = read_jit_cache(loaded, spec, device.target) if library.is_rtx else None
-            self._slots: list[Slot] = []
             for _ in range(self.depth):
-                slot = Slot(device, loaded, spec, self._kernel, model.fill)
-                made.callback(slot.free)
-                self._slots.append(slot)
+                self._slots.append(Slot(device, loaded, spec, self._kernel, model.fill))
+                made.callback(self._slots[-1].free)
             # One beyond `depth`, so that what was collected last is not overwritten by the submit
             # that follows it; and one for `infer`.
             hosts = []
@@ -251,6 +246,16 @@ class TensorRtRunner(Runner):
         if self._made is None:
             raise RuntimeError("the runner is closed")
         return self._device
+
+
+def _check_target(device: Device, spec: EngineSpec) -> None:
+    """Raise EngineError where the engine was built for other cards than the one that is here."""
+    if device.target not in spec.targets:
+        command = spec.build_command.removesuffix(" --force").partition(" --target")[0]
+        raise EngineError(
+            f"engine {spec.file_name} is for {', '.join(spec.targets)}, here is {device.name} "
+            f"({device.target}): run {command}"
+        )
 
 
 def _load_kernel(device: Device) -> LetterboxKernel | None:

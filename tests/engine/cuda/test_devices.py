@@ -111,61 +111,66 @@ def test_pycuda_detaches_the_context_when_the_process_ends(
     assert pycuda_driver.names().count("detach") == 1
 
 
-@both
-def test_copies_kernels_and_events_go_to_the_stream(
-    request: pytest.FixtureRequest, backend: str
-) -> None:
-    device, fake = make_device(request, backend)
+def use_everything(device: Device, fake: Any) -> tuple[list[tuple[Any, ...]], list[str], int]:
+    """Make one of each, use it, free it twice.
+
+    returns  what the driver was asked in using, in freeing, and the address of the host's memory
+    """
+    memory, pinned = device.allocate(64), device.allocate_pinned(64)
+    assert pinned.array.shape == (64,)
+    assert pinned.array.dtype == np.uint8
+    stream, event = device.make_stream(), device.make_event()
+    kernel = device.load_kernel(b"image", "letterbox")
+    fake.log.clear()
+    device.copy_to_device(memory.address + 8, pinned.array[:16], stream)
+    record = np.zeros((), np.dtype([("x", np.uint64), ("y", np.int32)], align=True))
+    kernel.launch((3, 2), (32, 8), record, stream)
+    device.copy_to_host(pinned.array[:4], memory.address, stream)
+    event.record(stream)
+    event.synchronize()
+    stream.synchronize()
+    log, address = list(fake.log), pinned.array.ctypes.data
+    fake.log.clear()
+    for each in (kernel, event, stream, pinned, memory):
+        each.free()
+        each.free()
+    return log, fake.names(), address
+
+
+def test_cuda_bindings_are_given_addresses_and_handles(cuda: Any) -> None:
+    device = open_device(0, "cuda-bindings")
     with device.current():
-        memory = device.allocate(64)
-        pinned = device.allocate_pinned(64)
-        assert pinned.array.shape == (64,)
-        assert pinned.array.dtype == np.uint8
-        stream, event = device.make_stream(), device.make_event()
-        kernel = device.load_kernel(b"image", "letterbox")
-        fake.log.clear()
-        device.copy_to_device(memory.address + 8, pinned.array[:16], stream)
-        record = np.zeros((), np.dtype([("x", np.uint64), ("y", np.int32)], align=True))
-        kernel.launch((3, 2), (32, 8), record, stream)
-        device.copy_to_host(pinned.array[:4], memory.address, stream)
-        event.record(stream)
-        event.synchronize()
-        stream.synchronize()
-        log = list(fake.log)
-        for each in (kernel, event, stream, pinned, memory):
-            each.free()
-            each.free()
-    inner = getattr(stream, "inner", None)
-    assert inner is None
-    if backend == "cuda-bindings":
-        address = pinned.array.ctypes.data
-        assert log[0] == ("cuMemcpyHtoDAsync", 0x5008, address, 16, 21)
-        assert log[1][:10] == ("cuLaunchKernel", 42, 3, 2, 1, 32, 8, 1, 0, 21)
-        assert log[2] == ("cuMemcpyDtoHAsync", address, 0x5000, 4, 21)
-        assert log[3:] == [
-            ("cuEventRecord", 31, 21),
-            ("cuEventSynchronize", 31),
-            ("cuStreamSynchronize", 21),
-        ]
-        freed = ["cuModuleUnload", "cuEventDestroy", "cuStreamDestroy", "cuMemFreeHost"]
-        assert [name for name in fake.names() if name in (*freed, "cuMemFree")] == [
-            *freed,
-            "cuMemFree",
-        ]
-    else:
-        names = ["memcpy_htod_async", "launch", "memcpy_dtoh_async", "Event.record"]
-        assert [entry[0] for entry in log] == [*names, "Event.synchronize", "Stream.synchronize"]
-        assert log[0][1:3] == (0x5008, 16)
-        _, value, named = log[1]
-        assert isinstance(value, np.void)  # PyCUDA passes it by value
-        assert (named["grid"], named["block"]) == ((3, 2), (32, 8, 1))
-        streams = {log[0][3], named["stream"], log[2][3], log[3][1]}
-        assert len(streams) == 1
-        assert None not in streams
-        assert [name for name in fake.names() if name.startswith("free")] == [
-            "free pinned",
-            "free device",
-        ]
+        log, freed, address = use_everything(device, cuda)
+    assert log[1][:10] == ("cuLaunchKernel", 42, 3, 2, 1, 32, 8, 1, 0, 21)
+    assert [log[0], *log[2:]] == [
+        ("cuMemcpyHtoDAsync", 0x5008, address, 16, 21),
+        ("cuMemcpyDtoHAsync", address, 0x5000, 4, 21),
+        ("cuEventRecord", 31, 21),
+        ("cuEventSynchronize", 31),
+        ("cuStreamSynchronize", 21),
+    ]
+    assert freed == [
+        *("cuModuleUnload", "cuEventDestroy", "cuStreamDestroy", "cuMemFreeHost", "cuMemFree")
+    ]
+
+
+def test_pycuda_is_given_its_own_objects(pycuda_driver: Any) -> None:
+    device = open_device(0, "pycuda")
+    with device.current():
+        log, freed, _ = use_everything(device, pycuda_driver)
+    copy, launch, back, record, *waits = log
+    assert (copy[:3], back[:3]) == (
+        ("memcpy_htod_async", 0x5008, 16),
+        ("memcpy_dtoh_async", 4, 0x5000),
+    )
+    assert waits == [("Event.synchronize",), ("Stream.synchronize",)]
+    _, value, named = launch
+    assert isinstance(value, np.void)  # PyCUDA passes it by value
+    assert (named["grid"], named["block"]) == ((3, 2), (32, 8, 1))
+    streams = {copy[3], named["stream"], back[3], record[1]}
+    assert len(streams) == 1
+    assert None not in streams
+    assert freed == ["free pinned", "free device"]  # the others when nobody holds them
 
 
 def test_streams_do_not_wait_for_the_default_one_and_events_let_a_thread_sleep(cuda: Any) -> None:
