@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -179,6 +180,21 @@ def remove(entry: Entry | Path) -> None:
                 unlock(handle)
     except OSError as exc:
         raise unwritable(path, exc) from None
+
+
+def clear(leftovers: Iterable[Path]) -> list[Path]:
+    """Remove leftovers; those of an engine that is being built now stay, for they are none.
+
+    returns  what was removed
+
+    Raises OutputError where one can't be removed.
+    """
+    removed = []
+    for path in leftovers:
+        with contextlib.suppress(EngineError):
+            remove(path)
+            removed.append(path)
+    return removed
 
 
 def _read_entry(path: Path) -> Entry | None:

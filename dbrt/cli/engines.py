@@ -106,6 +106,7 @@ def remove(
     as_json: bool,
 ) -> None:
     """Remove engines with their sidecars and locks."""
+    from dbrt.engine.inventory import clear
     from dbrt.engine.inventory import remove as remove_one
     from dbrt.engine.staleness import Here
 
@@ -116,13 +117,11 @@ def remove(
         here = Here()
         chosen = [e for e in chosen if e.spec is None or here.staleness(e.spec)]
     is_whole = not (names or model or runner)
-    leftovers = inventory.leftovers if is_whole else ()
     if chosen and not yes:
         _confirm(chosen)
     for entry in chosen:
         remove_one(entry)
-    for path in leftovers:
-        remove_one(path)
+    leftovers = clear(inventory.leftovers) if is_whole else []
     if as_json:
         _print_json(
             inventory,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dbrt.engine.cache import EngineCache
-from dbrt.engine.inventory import Entry, pick, remove, take_inventory, verify
+from dbrt.engine.inventory import Entry, clear, pick, remove, take_inventory, verify
 from dbrt.engine.lock import try_lock
 from dbrt.engine.spec import EngineSpec
 from dbrt.errors import EngineError, InputError, OutputError
@@ -170,6 +170,16 @@ def test_an_engine_that_is_being_built_stays(cache: EngineCache, stored: Path) -
     with cache.lock(SPEC), pytest.raises(EngineError, match="is being built now"):
         remove(only(cache))
     assert stored.exists()
+
+
+def test_what_an_unfinished_build_holds_is_not_cleared(cache: EngineCache, stored: Path) -> None:
+    orphan = sidecar(cache.path(replace(SPEC, batch=2)))
+    orphan.touch()
+    with cache.lock(OTHER):
+        leftovers = take_inventory(cache).leftovers
+        assert set(leftovers) == {orphan, Path(f"{cache.path(OTHER)}.lock")}
+        assert clear(leftovers) == [orphan]
+        assert leftovers[0].exists() != leftovers[1].exists()
 
 
 @posix
