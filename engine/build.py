@@ -20,7 +20,7 @@ from dbrt.engine.parity import (
 from dbrt.engine.runner import DEFAULT_OPTIONS, BuildOptions, Compiled, OnProgress, Plan, Runner
 from dbrt.engine.select import choose, make_spec
 from dbrt.engine.spec import EngineSpec
-from dbrt.errors import EngineError
+from dbrt.errors import EngineError, RunnerError
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def can_run(runner: type[Runner], spec: EngineSpec) -> bool:
         return False
     if not spec.target.startswith("sm_"):
         return True
-    return runner.plan(spec.precision).target in spec.targets
+    try:
+        return runner.plan(spec.precision).target in spec.targets
+    except RunnerError:  # a card that the library has no engines for, beside which others are built
+        return False
 
 
 def _prove(

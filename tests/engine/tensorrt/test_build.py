@@ -18,8 +18,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from dbrt.engine.build import BuiltEngine, build_engine
+from dbrt.engine.build import BuiltEngine, build_engine, can_run
 from dbrt.engine.cache import EngineCache
+from dbrt.engine.driver import Card, Driver
 from dbrt.engine.half import to_precision
 from dbrt.engine.modelfile import ModelFile, read_model_file
 from dbrt.engine.ranges import TypedGraph
@@ -169,6 +170,18 @@ def test_an_engine_that_never_ran_is_proved_again_where_it_can_run(
     with pytest.raises(EngineError, match="the card has seen it"):
         build(model)
     assert len(ran) == 1
+
+
+@pytest.mark.parametrize(("capability", "runs"), [((8, 9), True), ((8, 6), False), ((9, 0), False)])
+def test_an_engine_runs_on_the_cards_that_it_was_built_for(
+    capability: tuple[int, int], runs: bool, model: ModelFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = build(model, targets=("sm_75", "sm_89")).spec
+    assert not can_run(TensorRtRunner, spec)
+    driver = Driver("580.1", "13.0", (Card(0, "A card", capability, 1 << 33),))
+    monkeypatch.setattr("dbrt.engine.tensorrt.runner.find_driver", lambda: driver)
+    monkeypatch.setattr("dbrt.engine.tensorrt.targets.find_driver", lambda: driver)
+    assert can_run(TensorRtRunner, spec) is runs
 
 
 def flip(path: Path, sidecar: Path) -> None:
