@@ -130,13 +130,21 @@ def test_a_full_disk_stops_its_sink_only(make_source, make_sink, make_pipeline, 
 def test_the_last_output_that_fails_ends_the_stream(
     make_source, make_sink, make_pipeline, make_picture
 ):
-    failures = [OutputError("disk full"), OutputError("disk full too")]
-    sinks = [make_sink(str(i), fail_at=4 + i, fail=failures[i]) for i in range(2)]
-    lines = []
+    first, last = OutputError("disk full"), OutputError("disk full too")
+    lines, told = [], threading.Event()
+
+    def report(line):
+        lines.append(line)
+        told.set()
+
+    sinks = [
+        make_sink("first", fail_at=4, fail=first),
+        make_sink("last", fail_at=5, fail=last, gate=told),
+    ]
     source = make_source(itertools.repeat(make_picture()))
-    pipeline = make_pipeline(source, sinks, report=lines.append)
+    pipeline = make_pipeline(source, sinks, report=report)
     pipeline.run()
-    assert pipeline.failures == failures
+    assert pipeline.failures == [first, last]
     assert source.closed.is_set()
     assert [sink.closed for sink in sinks] == [1, 1]
     assert lines == ["disk full; the stream goes on without it"]
@@ -169,10 +177,10 @@ def test_the_first_of_several_failures_comes_first(
 ):
     first = OutputError("disk full")
     source_failed = SourceError("damaged")
-    sink = make_sink(fail_at=0, fail=first)
+    full, other = make_sink("full", fail_at=0, fail=first), make_sink("other")
     linger = threading.Event()
     source = make_source(make_frames(3), fail=source_failed, linger=linger)
-    pipeline = make_pipeline(source, [sink])
+    pipeline = make_pipeline(source, [full, other])
 
     def on_tick():
         if pipeline.failures:
