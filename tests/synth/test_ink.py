@@ -85,7 +85,7 @@ POLYGON = np.array([[30, 20], [130, 20], [130, 40], [30, 40]], np.float32)
 
 @pytest.mark.parametrize(
     ("under", "ink", "spread", "is_clear"),
-    [(200, 30, 0, True), (120, 128, 0, False), (120, 160, 0, True), (120, 148, 120, False)],
+    [(200, 30, 0, True), (120, 128, 0, False), (120, 160, 0, True), (120, 158, 120, False)],
     ids=["strong", "faint", "weak but on plain", "weak on clutter"],
 )
 def test_what_counts_as_legible(coverage, under, ink, spread, is_clear):
