@@ -80,6 +80,12 @@ class Bench:
         monkeypatch.setattr(f"{runner}.open_device", lambda: self.device)
         monkeypatch.setattr("dbrt.engine.cuda.kernel.compile_kernel", lambda target: b"image")
 
+    def finish(self) -> None:
+        """Let the card finish all that it was given."""
+        with self.device.current():
+            for stream in self.device.streams.values():
+                stream.synchronize()
+
     def open(self, streams: int = 1) -> TensorRtRunner:
         """Open the engine."""
         return TensorRtRunner.open(b"plan", self.spec, self.model, "why", streams=streams)

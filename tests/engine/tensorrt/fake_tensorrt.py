@@ -168,6 +168,7 @@ class FakeLibrary:
         self.dtype = "UINT8"
         self.plans: list[bytes] = []
         self.jit_taken: list[bytes] = []
+        self.jit_data = b"compiled kernels"
         self.on_error: Callable[[str], None] = lambda message: None
         if spec.threshold_head:
             self.tensors["threshold"] = self._batch
@@ -195,7 +196,7 @@ class FakeLibrary:
                 ),
                 "IRuntimeConfig.set_runtime_cache": lambda config, cache=None: True,
                 "IRuntimeCache.deserialize": self._take_jit,
-                "IRuntimeCache.serialize": lambda cache: b"compiled kernels",
+                "IRuntimeCache.serialize": lambda cache: self.jit_data,
                 "IExecutionContext.set_tensor_address": self._set_address,
                 "IExecutionContext.execute_async_v3": self._execute,
             },
@@ -216,7 +217,7 @@ class FakeLibrary:
         self.plans.append(plan)
         if self._fails("deserialize_cuda_engine"):
             return None
-        return new(self.module, "ICudaEngine")
+        return new(self.module, "ICudaEngine", release=_Release(self.device, "engine"))
 
     def _mode(self, engine: Any, name: str) -> Any:
         modes = self.module.TensorIOMode
@@ -228,10 +229,9 @@ class FakeLibrary:
             return None
         number = next(self._contexts)
         self.device.log.append(f"make context {number}")
-        self.device.alive.append(f"context{number}")
         made = new(self.module, "IExecutionContext", number=number, addresses={}, runs=0)
         made.config = config
-        made.__dict__["release"] = _Release(self.device, number)
+        made.release = _Release(self.device, f"context{number}")
         return made
 
     def _set_address(self, context: Any, name: str, address: int) -> bool:
@@ -269,13 +269,12 @@ class FakeLibrary:
 
 
 class _Release:
-    """Notes in the device's log when the context that owns it goes."""
+    """Notes in the device's log when the object that owns it goes."""
 
-    def __init__(self, device: Any, number: int) -> None:
-        self._device, self._number = device, number
+    def __init__(self, device: Any, name: str) -> None:
+        self._device, self._name = device, name
+        device.alive.append(name)
 
     def __del__(self) -> None:
-        name = f"context{self._number}"
-        if name in self._device.alive:
-            self._device.alive.remove(name)
-            self._device.log.append("free context")
+        self._device.alive.remove(self._name)
+        self._device.log.append(f"free {self._name.rstrip('0123456789')}")

@@ -112,13 +112,14 @@ def test_a_submitted_array_is_free_at_once(runner: TensorRtRunner, canvases: Fra
 
 
 def test_a_collected_map_holds_while_the_next_batches_run(
-    runner: TensorRtRunner, canvases: Frames
+    bench: Any, runner: TensorRtRunner, canvases: Frames
 ) -> None:
     runner.submit(canvases)
     _, maps = runner.collect()
     for _ in range(runner.depth):
         runner.submit(255 - canvases)
     other = runner.infer(canvases // 2)
+    bench.finish()
     np.testing.assert_array_equal(maps, map_of(canvases))
     np.testing.assert_array_equal(other, map_of(canvases // 2))
     np.testing.assert_array_equal(runner.collect()[1], map_of(255 - canvases))
@@ -140,6 +141,22 @@ def test_frames_of_growing_and_shrinking_size_do_not_disturb_one_another(
         found.append(runner.collect()[1].copy())
     expected = [map_of(letterboxed(batch, model)) for batch in batches]
     np.testing.assert_array_equal(found, expected)
+
+
+def test_two_in_flight_on_one_stream_do_not_disturb_one_another(
+    runner: TensorRtRunner, model: ModelFile, canvases: Frames
+) -> None:
+    seed = np.random.default_rng(6)
+    small, large = (
+        [seed.integers(0, 256, (*size, 3), np.uint8) for _ in range(2)]
+        for size in ((20, 30), (64, 96))
+    )
+    runner.submit_frames(small)
+    runner.infer(canvases)  # takes the other stream's turn
+    runner.submit_frames(large)
+    for frames in (small, large):
+        expected = map_of(letterboxed(frames, model))
+        np.testing.assert_array_equal(runner.collect()[1], expected)
 
 
 def test_nothing_is_allocated_after_the_first_frames_of_a_size(
@@ -180,9 +197,11 @@ def test_tensorrt_rtx_keeps_its_own_graph_and_what_it_compiled(
     assert bench.fake.jit_taken == []
     assert cache.load_beside(bench.spec, "sm_89.jit") == b"compiled kernels"
     again = make_bench("rtx", target="sm_75+sm_89")  # as another process would
+    again.fake.jit_data = b"the same and more"
     with again.open() as second:
         np.testing.assert_array_equal(second.infer(canvases), map_of(canvases))
     assert again.fake.jit_taken == [b"compiled kernels"]
+    assert cache.load_beside(bench.spec, "sm_89.jit") == b"compiled kernels"  # not written again
 
 
 def test_things_are_freed_before_what_they_stand_on(bench: Any) -> None:
@@ -196,6 +215,7 @@ def test_things_are_freed_before_what_they_stand_on(bench: Any) -> None:
     assert [entry for entry in freed if entry not in host] == [
         *one_slot,
         *one_slot,
+        "free engine",
         "free kernel",
         "close device",
     ]

@@ -26,6 +26,16 @@ def map_of(canvas: Frames) -> Frames:
     return canvas[..., 1]
 
 
+def test_a_graph_that_does_not_run_is_not_used(
+    bench: Any, canvases: Frames, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.device.fail["launch graph"] = "CUDA_ERROR_LAUNCH_FAILED"
+    with bench.open() as runner:
+        np.testing.assert_array_equal(runner.infer(canvases), map_of(canvases))
+    assert "no CUDA graph (CUDA failed in launch graph: CUDA_ERROR_LAUNCH_FAILED)" in caplog.text
+    assert bench.device.alive == []
+
+
 def test_without_a_graph_it_goes_on_and_says_so_once(
     bench: Any, canvases: Frames, caplog: pytest.LogCaptureFixture
 ) -> None:
