@@ -121,9 +121,6 @@ def _open(teacher: str, declare: tuple[str, ...], size: int, precision: str) -> 
         return open_detector(declared.read_declared(teacher, declare), size)
     if declare:
         raise UsageError("CRAFT is known: leave out --declare")
-    from dbrt.train.backend import default_backend
-
-    default_backend()
     try:
         path = Path(teacher.removeprefix(_CRAFT)).expanduser()
         return open_craft(path, size, precision=precision)

@@ -12,7 +12,6 @@ Layers carry the names of the published weights with "_" for ".", so that a file
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,7 +19,7 @@ from keras import layers
 
 from dbrt.errors import UsageError
 from dbrt.train.blocks import batch_norm, channel_axis
-from dbrt.train.pretrained import copy_layer, read_state_dict
+from dbrt.train.pretrained import State, copy_layer
 
 WIDTH = 64  # channels of the first stage
 # (number of the convolution in the published file, channels in widths, pooled before, slice)
@@ -32,19 +31,19 @@ _STAGES = (
 )
 
 
-def load_craft(path: Path) -> Any:
-    """Build CRAFT with the weights of a published file.
+def load_craft(state: State) -> Any:
+    """Build CRAFT with the tensors of a published file.
 
-    Raises InputError where the file is none, or of another network.
+    Raises InputError where one is missing or has another shape.
     """
     if channel_axis() != -1:
         raise UsageError("the CRAFT teacher needs channels_last: see keras.json")
     network = build_craft()
-    set_craft_weights(network, read_state_dict(path))
+    set_craft_weights(network, state)
     return network
 
 
-def set_craft_weights(network: Any, state: dict[str, Any]) -> None:
+def set_craft_weights(network: Any, state: State) -> None:
     """Copy the published file's tensors into `network` by name."""
     for layer in network.layers:
         if layer.weights:

@@ -14,6 +14,8 @@ from dbrt.engine.letterbox import letterbox
 from dbrt.engine.modelfile import ModelFile
 from dbrt.engine.spec import check_size, shape_for_frame
 from dbrt.errors import UsageError
+from dbrt.train.backend import default_backend
+from dbrt.train.pretrained import read_state_dict
 from dbrt.train.teachers.words import CLEAR_TEXT, LOW_TEXT, ScoredQuad, words_of_maps
 
 Frame = NDArray[np.uint8]  # (H, W, 3) BGR
@@ -45,6 +47,8 @@ def open_craft(path: Path, size: int, *, precision: str = "float32") -> Teacher:
     Raises UsageError for the size, InputError where the file is none.
     """
     check_size(size)
+    state = read_state_dict(path)
+    default_backend()
     import keras
 
     from dbrt.train.network import IMAGENET_MEAN
@@ -54,7 +58,7 @@ def open_craft(path: Path, size: int, *, precision: str = "float32") -> Teacher:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        network = load_craft(path)
+        network = load_craft(state)
     finally:
         keras.config.set_dtype_policy(policy)
     fill = (round(IMAGENET_MEAN[2]), round(IMAGENET_MEAN[1]), round(IMAGENET_MEAN[0]))
