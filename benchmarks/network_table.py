@@ -173,6 +173,7 @@ class _Bench:
                     shape=(size, size),
                     runner=runner,
                     precision=precision,
+                    exact=True,
                     cache=network.cache,
                 )
             )

@@ -117,7 +117,7 @@ def run_postproc(
     frames, maps, reasons = sample_frames(), [], []
     for number, size in enumerate(sizes):
         on_step(f"maps of {read.name} at {size}", number, len(sizes))
-        with open_runner(read, shape=(size, size)) as runner:
+        with open_runner(read, shape=(size, size), exact=True) as runner:
             maps += [TimedMap("ordinary", map) for map in make_maps(runner, frames).maps]
             maps += [TimedMap("dense", map) for map in make_maps(runner, draw_pages(size)).maps]
             reasons.append(runner.reason)

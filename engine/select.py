@@ -44,6 +44,7 @@ def open_runner(
     precision: str = "auto",
     threshold_head: bool = False,
     streams: int = 1,
+    exact: bool = False,
     cache: EngineCache | None = None,
 ) -> Runner:
     """Load the engine for this machine from the cache, or build it where that takes seconds.
@@ -53,6 +54,7 @@ def open_runner(
     precision       "auto" or one of `spec.PRECISIONS`
     threshold_head  also put out the threshold map (`Runner.infer_all`)
     streams         batches that run side by side; 1 for the lowest latency
+    exact           take no engine of another shape, as a benchmark must not
 
     An engine that is corrupt, foreign or not to be trusted is built anew by the runners that do so
     in seconds; the others raise EngineError with the `dbrt build` line. Where they lack only the
@@ -63,7 +65,8 @@ def open_runner(
     read = model if isinstance(model, ModelFile) else read_model_file(find_model(model))
     chosen, plan = choose(runner, precision, card=read.card)
     spec = make_spec(read, chosen, plan, shape=shape, batch=batch, threshold_head=threshold_head)
-    engine, spec = _obtain(chosen, read, spec, EngineCache() if cache is None else cache)
+    kept = EngineCache() if cache is None else cache
+    engine, spec = _obtain(chosen, read, spec, kept, exact=exact)
     return chosen.open(engine, spec, read, plan.reason, streams=streams)
 
 
@@ -176,7 +179,7 @@ def _runner_class(name: str) -> type[Runner]:
 
 
 def _obtain(
-    runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache
+    runner: type[Runner], model: ModelFile, spec: EngineSpec, cache: EngineCache, *, exact: bool
 ) -> tuple[bytes, EngineSpec]:
     """Return an engine and its own spec: from the cache, or built and kept there."""
     try:
@@ -188,7 +191,7 @@ def _obtain(
             raise
         LOG.warning("%s (building it anew)", exc)
     if not runner.builds_on_demand:
-        return _of_another_shape(spec, cache)
+        return _of_another_shape(spec, cache, exact=exact)
     try:
         with cache.lock(spec):
             return _build(runner, model, spec, cache), spec
@@ -197,10 +200,12 @@ def _obtain(
         return runner.build(model, spec), spec
 
 
-def _of_another_shape(spec: EngineSpec, cache: EngineCache) -> tuple[bytes, EngineSpec]:
+def _of_another_shape(
+    spec: EngineSpec, cache: EngineCache, *, exact: bool
+) -> tuple[bytes, EngineSpec]:
     """Return the engine that serves the frames of `spec` with the least waste, and say so."""
     there = stored_specs(cache)
-    for found in by_waste(there, spec):
+    for found in [] if exact else by_waste(there, spec):
         try:
             stored = cache.load(found)
         except EngineError as exc:

@@ -100,11 +100,11 @@ class _Prebuilt:
 @pytest.fixture
 def opened(
     monkeypatch: pytest.MonkeyPatch, model: ModelFile, cache_folder: Any
-) -> Callable[[tuple[int, int]], Any]:
+) -> Callable[..., Any]:
     """Open `model` with the double; `plan.target` is this machine's card."""
     plan = Plan("fp16", "tensorrt 10.3.0", "sm_89", "why")
     monkeypatch.setattr(select, "choose", lambda *_, **__: (_Prebuilt, plan))
-    return lambda shape: select.open_runner(model, shape=shape)
+    return lambda shape, **options: select.open_runner(model, shape=shape, **options)
 
 
 def store(model: ModelFile, shape: tuple[int, int], target: str = "sm_89") -> EngineSpec:
@@ -129,6 +129,14 @@ def test_the_runner_gets_the_engine_that_wastes_least_and_its_own_spec(
     exact = store(model, (64, 96))
     assert opened((64, 96))[1] == exact
     assert not caplog.records
+
+
+def test_who_asks_for_the_exact_shape_gets_no_other(
+    opened: Callable[..., Any], model: ModelFile
+) -> None:
+    store(model, (96, 96))
+    with pytest.raises(EngineError, match=r"run dbrt build --shape 64x96 "):
+        opened((64, 96), exact=True)
 
 
 def test_a_bad_engine_is_passed_over_for_the_next(
