@@ -7,8 +7,8 @@ version can be read where TensorRT itself can't be installed; nothing in them ca
     python tests/reference/tensorrt_bindings.py download FOLDER   the wheels for this interpreter
     python tests/reference/tensorrt_bindings.py record FOLDER     tensorrt_api.json from them
 
-`tensorrt_api.json` holds, of the classes that build and run an engine, every member with its signature and
-the versions that have it so; the double of tests/engine/tensorrt is made from it.
+`tensorrt_api.json` holds, of the classes that build and run an engine, every member with its
+signature and the versions that have it so; the double of tests/engine/tensorrt is made from it.
 """
 
 from __future__ import annotations
