@@ -69,7 +69,7 @@ def open_craft(path: Path, size: int, *, precision: str = "float32") -> Teacher:
         maps = keras.ops.convert_to_numpy(network(normalise(canvas[None]), training=False))[0]
         found = words_of_maps(maps[..., 0], maps[..., 1], lowest=LOW_TEXT)
         height, width = frame.shape[:2]
-        limit = np.float32((width, height))
+        limit = np.array((width, height), np.float32)
         # The maps are half the canvas.
         return [ScoredQuad(np.clip(w.quad * (2 / scale), 0, limit), w.score) for w in found]
 

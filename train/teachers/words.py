@@ -62,7 +62,9 @@ def words_of_maps(region: Map, affinity: Map, *, lowest: float = LOW_TEXT) -> li
         if score < max(lowest, LOW_TEXT) or not letters.any():
             continue
         grown = cv2.dilate(letters.astype(np.uint8), np.ones((reach, reach), np.uint8))
-        quad = _rectangle(np.argwhere(grown)[:, ::-1]) + np.float32((columns.start, rows.start))
+        quad = _rectangle(np.argwhere(grown)[:, ::-1]) + np.array(
+            (columns.start, rows.start), np.float32
+        )
         found.append(ScoredQuad(quad, min(score, 1.0)))
     return found
 
