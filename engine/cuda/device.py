@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbrt.errors import RunnerError
+
+LOG = logging.getLogger("dbrt.engine")
 
 Bytes = NDArray[np.uint8]  # (N,), or any C-contiguous uint8
 
@@ -185,7 +188,9 @@ def open_device(ordinal: int = 0, backend: str = "auto") -> Device:
 
     Raises RunnerError, one line, where there is no driver, no such card, or neither library.
     """
-    if backend == "pycuda" or (backend == "auto" and is_installed("pycuda")):
+    if backend == "auto":
+        backend = _choose()
+    if backend == "pycuda":
         from dbrt.engine.cuda.pycuda import PycudaDevice
 
         return PycudaDevice(ordinal)
@@ -194,6 +199,19 @@ def open_device(ordinal: int = 0, backend: str = "auto") -> Device:
     from dbrt.engine.cuda.bindings import BindingsDevice
 
     return BindingsDevice(ordinal)
+
+
+def _choose() -> str:
+    """Return the backend that `auto` takes; a PyCUDA that is broken gives way, and says so."""
+    if not is_installed("pycuda"):
+        return "cuda-bindings"
+    from dbrt.engine.cuda.pycuda import why_broken
+
+    broken = why_broken()
+    if not broken or not is_installed("cuda"):
+        return "pycuda"
+    LOG.warning("%s (going on with cuda-bindings)", broken)
+    return "cuda-bindings"
 
 
 def is_installed(module: str) -> bool:

@@ -29,20 +29,30 @@ def load_driver() -> Any:
 
     Raises RunnerError where PyCUDA can't be loaded or there is no NVIDIA driver.
     """
+    broken = why_broken()
+    if broken:
+        raise RunnerError(
+            f"{broken}: pip install --force-reinstall pycuda, or pip uninstall pycuda to go on "
+            "with cuda-bindings"
+        )
     try:
         from pycuda import driver
-    except ImportError as exc:
-        if "libcuda" in str(exc):
-            raise RunnerError(NO_DRIVER.format("libcuda is missing")) from None
-        raise RunnerError(
-            f"pycuda can't be loaded ({exc}): pip install --force-reinstall pycuda, "
-            "or pip uninstall pycuda to go on with cuda-bindings"
-        ) from None
+    except ImportError:
+        raise RunnerError(NO_DRIVER.format("libcuda is missing")) from None
     try:
         driver.init()
     except driver.Error as exc:
         raise RunnerError(NO_DRIVER.format(exc)) from None
     return driver
+
+
+def why_broken() -> str:
+    """Say why PyCUDA can't be loaded; empty where it can, or where only libcuda is missing."""
+    try:
+        from pycuda import driver  # noqa: F401
+    except ImportError as exc:
+        return "" if "libcuda" in str(exc) else f"pycuda can't be loaded ({exc})"
+    return ""
 
 
 @functools.cache

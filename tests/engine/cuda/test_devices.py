@@ -277,6 +277,17 @@ def test_cuda_bindings_stand_in_for_it(cuda: Any, monkeypatch: pytest.MonkeyPatc
     assert open_device().backend == "cuda-bindings"
 
 
+def test_cuda_bindings_stand_in_for_a_pycuda_that_is_broken(
+    cuda: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = ModuleType("pycuda")
+    broken.__path__ = []  # a package without a driver module
+    monkeypatch.setitem(sys.modules, "pycuda", broken)
+    assert open_device().backend == "cuda-bindings"
+    assert "pycuda can't be loaded" in caplog.text
+    assert "going on with cuda-bindings" in caplog.text
+
+
 def test_without_either_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dbrt.engine.cuda.device.is_installed", lambda module: False)
     with pytest.raises(
