@@ -10,6 +10,10 @@ from keras import ops
 from dbrt.train.config import OptimizerConfig
 
 _HEAD_PREFIXES = ("in2", "in3", "in4", "in5", "out", "binarize", "threshold", "aspp", "scale")
+# Where deformable convolutions read moves slower than what they make of it: the same run with equal
+# rates ended worse than without them (docs/network-options.md).
+_OFFSET_SUFFIX = "_offset"
+_OFFSET_RATE = 0.1
 _POLY_POWER = 0.9  # the paper's
 
 
@@ -48,6 +52,8 @@ class _BackboneRate:
         layer = self._trainable_variables[index].path.split("/")[-2]  # type: ignore[attr-defined]
         if not layer.startswith(_HEAD_PREFIXES):
             learning_rate = learning_rate * self.backbone_rate
+        if layer.endswith(_OFFSET_SUFFIX):
+            learning_rate = learning_rate * _OFFSET_RATE
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
 
 

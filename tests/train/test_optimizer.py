@@ -41,8 +41,8 @@ def test_schedules_warm_up_and_come_down(schedule, step, expected):
 class Layer:
     """Variables under the paths that they have in a network."""
 
-    def __init__(self) -> None:
-        layer = keras.layers.Dense(1, name="in2")
+    def __init__(self, name: str = "in2") -> None:
+        layer = keras.layers.Dense(1, name=name)
         layer.build((None, 2))
         self.kernel, self.bias = layer.kernel, layer.bias
         self.kernel.assign([[1.0], [2.0]])
@@ -55,6 +55,16 @@ class Layer:
         given = [keras.ops.convert_to_tensor(np.array(g, np.float32)) for g in gradients]
         optimizer.apply(given, [self.kernel, self.bias])
         return tuple(keras.ops.convert_to_numpy(v).ravel() for v in (self.kernel, self.bias))
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("in2", 1.0), ("aspp_join", 1.0), ("scale_conv", 1.0), ("layer2_0_conv1", 0.5)]
+    + [("layer2_0_conv1_offset", 0.05)],
+)
+def test_each_part_of_the_network_has_its_rate(name, share):
+    _, bias = Layer(name).after([[[0.0], [0.0]], [1.0]], backbone_rate=0.5, clip_norm=0.0)
+    assert bias[0] == pytest.approx(3.0 - 0.1 * share, abs=1e-6)
 
 
 def test_decay_pulls_kernels_and_leaves_biases():
