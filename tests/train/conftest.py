@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -49,28 +49,40 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _make_labelled(tmp_path_factory.mktemp("labelled"), 6)
 
 
+@pytest.fixture(scope="session")
+def new_config(labelled_folder: Path) -> Callable[[], TrainConfig]:
+    """Return what makes MobileNetV2 on 64 px crops, two a step, four steps, no worker process."""
+
+    def make() -> TrainConfig:
+        config = TrainConfig()
+        config.data.sets = [f"folder:{labelled_folder}"]
+        config.data.validation = 1
+        config.data.workers = 0
+        config.augment.crop = 64
+        config.augment.word_height_share = 1.0
+        config.augment.word_height = [12.0, 16.0]
+        config.optimizer.warmup = 2
+        config.run.steps = 4
+        config.run.batch = 2
+        config.run.validate_every = 0
+        config.run.validation_shape = [96, 128]
+        config.check()
+        return config
+
+    return make
+
+
 @pytest.fixture
-def tiny_config(labelled_folder: Path) -> TrainConfig:
+def tiny_config(new_config: Callable[[], TrainConfig]) -> TrainConfig:
     """MobileNetV2 on 64 px crops, two a step, four steps, no worker process."""
-    config = TrainConfig()
-    config.data.sets = [f"folder:{labelled_folder}"]
-    config.data.validation = 1
-    config.data.workers = 0
-    config.augment.crop = 64
-    config.augment.word_height_share = 1.0
-    config.augment.word_height = [12.0, 16.0]
-    config.optimizer.warmup = 2
-    config.run.steps = 4
-    config.run.batch = 2
-    config.run.validate_every = 0
-    config.run.validation_shape = [96, 128]
-    config.check()
-    return config
+    return new_config()
 
 
-@pytest.fixture
-def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put three layers in the place of every network."""
+@pytest.fixture(scope="module")
+def tiny_network() -> Iterator[None]:
+    """Put three layers in the place of every network, for the whole module."""
     pytest.importorskip("keras")
     found = runpy.run_path(str(Path(__file__).with_name("tiny_network.py")))
-    monkeypatch.setattr("dbrt.train.network.build_network", found["build_network"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dbrt.train.network.build_network", found["build_network"])
+        yield
