@@ -59,8 +59,13 @@ class Layer:
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("in2", 1.0), ("aspp_join", 1.0), ("scale_conv", 1.0), ("layer2_0_conv1", 0.5)]
-    + [("layer2_0_conv1_offset", 0.05)],
+    [
+        ("in2", 1.0),
+        ("aspp_join", 1.0),
+        ("scale_conv", 1.0),
+        ("layer2_0_conv1", 0.5),
+        ("layer2_0_conv1_offset", 0.05),
+    ],
 )
 def test_each_part_of_the_network_has_its_rate(name, share):
     _, bias = Layer(name).after([[[0.0], [0.0]], [1.0]], backbone_rate=0.5, clip_norm=0.0)
