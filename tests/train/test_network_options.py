@@ -49,7 +49,7 @@ SIZES = {
     ("mobilenetv2", DEFORMABLE): offsets(32, 96, 160),
     ("resnet18", ADAPTIVE): adaptive_size(256),
     ("resnet18", DEFORMABLE): offsets(64, *[128] * 4, *[256] * 4, *[512] * 3),
-    ("resnet50", ASPP): aspp_size(2048, 256),
+    ("resnet18", ASPP): aspp_size(512, 256),
     ("resnet50", DEFORMABLE): offsets(*[128] * 4, *[256] * 6, *[512] * 3),
 }
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from dbrt.engine.graph import GRAPH_VERSION, prepare
-from dbrt.engine.modelfile import read_model_file
+from dbrt.engine.modelfile import find_model, read_model_file
 from dbrt.engine.runner import BuildOptions
 from dbrt.engine.select import open_runner
 from dbrt.engine.spec import EngineSpec
@@ -30,6 +30,7 @@ OPTIONS = {
     "deformable": NetworkOptions(deformable=True),
     "all": NetworkOptions("aspp", "adaptive", True),
 }
+SINGLE = ("aspp", "adaptive", "deformable")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,10 @@ def exported(tmp_path_factory):
     return export
 
 
-@pytest.fixture(scope="module", params=sorted(OPTIONS))
+@pytest.fixture(
+    scope="module",
+    params=["all", *(pytest.param(name, marks=pytest.mark.slow) for name in SINGLE)],
+)
 def name(request):
     return request.param
 
@@ -129,16 +133,15 @@ def test_tensorrt_rtx_builds_all_of_them(exported, precision):
 
 
 def test_a_prepared_graph_has_its_places_as_constants(exported):
-    graph = prepare(read_model_file(exported("deformable")), SHAPE).graph
+    graph = prepare(read_model_file(exported("all")), SHAPE).graph
     left = {node.op_type for node in graph.node}
     assert not left & {"Shape", "Range", "Mod", "Gather", "Unsqueeze"}
 
 
-def test_training_goes_on_from_a_plain_file_with_more_options(exported, frames):
-    shipped = build_network("mobilenetv2", options=OPTIONS["aspp"])
+def test_training_goes_on_from_a_plain_file_with_more_options(frames):
+    path = find_model("dbrt-lite")
+    shipped = read_network(path)
     network = build_network("mobilenetv2", options=OPTIONS["all"])
-    path = exported("aspp")
-    load_model_file(shipped, path)
     load_model_file(network, path)
     before = np.asarray(shipped(normalise(frames), training=False))
     after = np.asarray(network(normalise(frames), training=False))
@@ -147,7 +150,7 @@ def test_training_goes_on_from_a_plain_file_with_more_options(exported, frames):
 
 def test_a_file_with_options_that_are_off_is_refused(exported):
     with pytest.raises(InputError, match=r"model\.neck"):
-        load_model_file(build_network("mobilenetv2"), exported("aspp"))
+        load_model_file(build_network("mobilenetv2"), exported("all"))
 
 
 def test_the_options_of_a_run_reach_the_file():
