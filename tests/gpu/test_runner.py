@@ -52,8 +52,8 @@ class GreenNetwork:
         self._image = compile_source(NETWORK, "network.cu", target)
         self._function: Any = None
         tensors = {"frame": (*self._batch, 3), "map": self._batch}
-        new, self.module = _TENSORRT["new"], None
-        self.module = _TENSORRT["make_module"](
+        new = _TENSORRT["new"]
+        self.module: Any = _TENSORRT["make_module"](
             _API,
             "10.16.1.11",
             {
@@ -119,7 +119,15 @@ def open_one(
     with open_device(0, backend) as device:
         target = device.target
     spec = EngineSpec(
-        *("green", "0" * 64, (416, 736), 2, "fp16", "tensorrt", "tensorrt 10.16.1.11", target, 1)
+        model_name="green",
+        model_sha256="0" * 64,
+        shape=(416, 736),
+        batch=2,
+        precision="fp16",
+        runner="tensorrt",
+        runner_version="tensorrt 10.16.1.11",
+        target=target,
+        graph_version=1,
     )
 
     def make() -> TensorRtRunner:
