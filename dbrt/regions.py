@@ -79,6 +79,20 @@ class TextRegions:
         offsets = np.zeros(1, np.int64) if polygons else None
         return cls(np.empty((0, 4, 2), np.float32), np.empty(0, np.float32), points, offsets)
 
+    @classmethod
+    def of_own(cls, quads: Quads, scores: Scores) -> TextRegions:
+        """Regions of arrays that nobody else holds, taken as they are.
+
+        quads, scores  as above, C-contiguous and with memory of their own; made read-only
+        """
+        quads.setflags(write=False)
+        scores.setflags(write=False)
+        regions: TextRegions = object.__new__(cls)
+        fields = regions.__dict__  # past what makes the class immutable
+        fields["quads"] = quads
+        fields["scores"] = scores
+        return regions
+
     @property
     def polygons(self) -> list[Points] | None:
         """One (M, 2) float32 array for each region, or None where polygons were not asked for."""

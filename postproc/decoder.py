@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dbrt.errors import UsageError
-from dbrt.postproc.map import as_words
-from dbrt.postproc.polygons import (
-    assemble,
-    clip_all,
-    find_outlines,
-    grow,
-    new_offset,
-    paths,
-    take,
-    to_frame,
-)
-from dbrt.postproc.quads import find_quads
-from dbrt.postproc.workspace import Workspace
+from dbrt.postproc.blocks import BLOCK
+from dbrt.postproc.map import as_bytes
+from dbrt.postproc.polygons import assemble, find_outlines, grown_in_frame, joined, new_offset
+from dbrt.postproc.quads import INDEX, MEMBERS, find_quads
+from dbrt.postproc.settings import FRAME_HEIGHT, FRAME_WIDTH, SCALE_X, SCALE_Y, Settings, settings
+from dbrt.postproc.workspace import of_this_thread
 from dbrt.regions import TextRegions
 
-
-class Content(NamedTuple):
-    """The part of a map that shows the frame, and the frame's size."""
-
-    rows: int
-    columns: int
-    frame_height: float
-    frame_width: float
+_BYTE = np.dtype(np.uint8)
 
 
 def decode(
@@ -54,8 +38,8 @@ def decode(
     large enough, then grown by area * unclip_ratio / perimeter on each side, because the network
     draws text shrunk.
 
-    map           (H, W) uint8, 255 = certain text (read in place where it is C-contiguous and W a
-                  multiple of 8, else copied), or float32 0..1 (converted)
+    map           (H, W) uint8, 255 = certain text (read in place where it is C-contiguous and W is
+                  64 or more, else copied), or float32 0..1 (converted)
     scale         (x, y) pixels of the frame for one pixel of the map
     frame_size    (height, width) of the frame in pixels: what the map holds beyond it is ignored,
                   corners are clipped to it; None: the whole map is frame
@@ -76,126 +60,77 @@ def decode(
     Raises InputError for a map of another form, or with NaN or values outside 0..1 in it;
     UsageError for an argument out of range.
     """
-    _check(scale, binarize, min_score, unclip_ratio, min_side, max_regions, output, score)
-    pixels, words = as_words(map)
-    content = _content(map.shape, scale, frame_size)
-    # Byte v is text where v / 255 > binarize.
-    threshold = math.floor(binarize * 255) + 1
-    if content.rows <= 0 or content.columns <= 0:
-        return TextRegions.empty(polygons=output == "polygon")
-    search = (
-        words,
-        pixels,
-        content.rows,
-        content.columns,
-        threshold,
+    # What follows is written for few calls: between two frames the network has emptied the caches,
+    # and each function that is entered costs more than it seems to.
+    plain = type(map) is np.ndarray and map.dtype is _BYTE and map.flags.c_contiguous
+    pixels = map if plain and map.ndim == 2 and map.shape[1] >= BLOCK else as_bytes(map)
+    wanted = settings(
+        map.shape,
+        scale,
+        frame_size,
+        binarize,
         min_score,
         unclip_ratio,
         min_side,
-        score == "region",
+        max_regions,
+        output,
+        score,
     )
     if output == "polygon":
-        return _polygons(search, scale, content, max_regions)
-    return _quads(search, scale, content, max_regions)
+        return _polygons(pixels, wanted, max_regions)
+    space = of_this_thread()
+    while (found := find_quads(pixels, wanted, *space.arrays)) < 0:
+        space = of_this_thread(4 * space.capacity)
+    quads, scores = space.quads[:found], space.scores[:found]
+    if found <= max_regions:
+        return TextRegions.of_own(quads.copy(), scores.copy())
+    kept = _largest(space.lists[space.lists[:found, INDEX], MEMBERS], max_regions)
+    return TextRegions(quads[kept], scores[kept], truncated=True)
 
 
 def warm_up() -> None:
     """Make every kernel of `decode` ready: seconds the first time, tenths of one from the cache."""
-    map = np.zeros((32, 32), np.uint8)
+    map = np.zeros((64, 64), np.uint8)
     map[8:16, 4:28] = 255
     decode(map)
     decode(map.astype(np.float32) / 255)
     decode(map, output="polygon")
 
 
-def _quads(
-    search: tuple[Any, ...], scale: tuple[float, float], content: Content, max_regions: int
-) -> TextRegions:
-    frame: tuple[Any, ...] = (scale[0], scale[1], content.frame_width, content.frame_height)
-    space = Workspace.of_this_thread()
-    while (found := find_quads(*search, *frame, *space.shared, *space.quad_output)) < 0:
-        space = Workspace.of_this_thread(4 * space.capacity)
-    order, truncated = _largest(space.order[:found], space.members, max_regions)
-    return TextRegions(space.quads[order], space.scores[order], truncated=truncated)
-
-
-def _polygons(
-    search: tuple[Any, ...], scale: tuple[float, float], content: Content, max_regions: int
-) -> TextRegions:
-    space = Workspace.of_this_thread()
-    while (found := find_outlines(*search, *space.shared, *space.outline_output)) < 0:
-        space = Workspace.of_this_thread(4 * space.capacity)
-    kept, truncated = _largest(np.arange(found), space.members, max_regions)
-    border, offset = paths(space.points[: space.offsets[found]]), new_offset()
-    outlines, sources = [], []
+def _polygons(pixels: NDArray[np.uint8], wanted: Settings, max_regions: int) -> TextRegions:
+    space = of_this_thread()
+    while True:
+        room, scores, members = space.outlines, space.scores, space.members
+        found = find_outlines(pixels, wanted, space.lists, space.hull, scores, members, room)
+        if found >= 0:
+            break
+        space = of_this_thread(4 * space.capacity)
+    width, height = float(wanted[FRAME_WIDTH]), float(wanted[FRAME_HEIGHT])
+    truncated = found > max_regions
+    kept = _largest(members[:found], max_regions) if truncated else np.arange(found)
+    begins, ends = room.grown_offsets[:found], room.grown_offsets[1 : found + 1]
+    if not truncated and (begins < ends).all():
+        points, offsets = room.grown[: room.grown_offsets[found]], room.grown_offsets[: found + 1]
+        return assemble(points, offsets, scores[:found], width, height, False)
+    scale = float(wanted[SCALE_X]), float(wanted[SCALE_Y])
+    offset, outlines, own = new_offset(), [], []
     for i in kept.tolist():
-        path = border[space.offsets[i] : space.offsets[i + 1]]
-        for piece in grow(offset, path, space.distances[i]):
-            outlines.append(piece)
-            sources.append(i)
+        if begins[i] < ends[i]:
+            pieces = [room.grown[begins[i] : ends[i]]]
+        else:
+            border = room.points[room.offsets[i] : room.offsets[i + 1]]
+            pieces = grown_in_frame(offset, border, room.distances[i], scale, width, height)
+        outlines += pieces
+        own += [i] * len(pieces)
+    if len(outlines) > max_regions:
+        chosen = _largest(members[own], max_regions)
+        outlines, own, truncated = [outlines[k] for k in chosen], [own[k] for k in chosen], True
     if not outlines:
         return TextRegions.empty(polygons=True)
-    width, height = content.frame_width, content.frame_height
-    points, offsets, own = clip_all(
-        *to_frame(outlines, scale), np.array(sources, np.int64), width, height
-    )
-    if len(own) == 0:
-        return TextRegions.empty(polygons=True)
-    pieces, cut = _largest(np.arange(len(own)), space.members[own], max_regions)
-    if cut:
-        points, offsets = take(points, offsets, pieces)
-    scores = space.scores[own[pieces]]
-    return assemble(points, offsets, scores, width, height, truncated or cut)
+    points, offsets = joined(outlines)
+    return assemble(points, offsets, scores[own], width, height, truncated)
 
 
-def _largest(
-    order: NDArray[np.int64], members: NDArray[np.int32], limit: int
-) -> tuple[NDArray[np.int64], bool]:
-    """The `limit` regions with most text pixels, in the order given; whether any was left out."""
-    if len(order) <= limit:
-        return order, False
-    largest = np.argsort(-members[order].astype(np.int64), kind="stable")[:limit]
-    return order[np.sort(largest)], True
-
-
-def _content(
-    shape: tuple[int, int], scale: tuple[float, float], frame_size: tuple[int, int] | None
-) -> Content:
-    """What of a map of this shape lies in the frame; a column that lies in it partly counts."""
-    height, width = shape
-    if frame_size is None:
-        return Content(height, width, height * scale[1], width * scale[0])
-    # The slack keeps rounding in 1 / scale from adding a column of filling.
-    rows = math.ceil(frame_size[0] / scale[1] - 1e-6)
-    columns = math.ceil(frame_size[1] / scale[0] - 1e-6)
-    return Content(
-        min(rows, height), min(columns, width), float(frame_size[0]), float(frame_size[1])
-    )
-
-
-def _check(
-    scale: tuple[float, float],
-    binarize: float,
-    min_score: float,
-    unclip_ratio: float,
-    min_side: float,
-    max_regions: int,
-    output: str,
-    score: str,
-) -> None:
-    if not 0 <= binarize < 1:
-        raise UsageError(f"binarize is {binarize}: give a number from 0 to below 1")
-    if not 0 <= min_score <= 1:
-        raise UsageError(f"min_score is {min_score}: give a number from 0 to 1")
-    if not 0 <= unclip_ratio < math.inf:
-        raise UsageError(f"unclip_ratio is {unclip_ratio}: give 0 or more")
-    if not 0 <= min_side < math.inf:
-        raise UsageError(f"min_side is {min_side}: give 0 or more pixels of the map")
-    if max_regions < 1:
-        raise UsageError(f"max_regions is {max_regions}: give 1 or more")
-    if not (0 < scale[0] < math.inf and 0 < scale[1] < math.inf):
-        raise UsageError(f"scale is {scale}: give two positive numbers, (x, y)")
-    if output not in ("quad", "polygon"):
-        raise UsageError(f'output is {output!r}: give "quad" or "polygon"')
-    if score not in ("box", "region"):
-        raise UsageError(f'score is {score!r}: give "box" or "region"')
+def _largest(members: NDArray[np.int32], limit: int) -> NDArray[np.intp]:
+    """The indices, in order, of the `limit` regions with most text pixels."""
+    return np.sort(np.argsort(-members.astype(np.int64), kind="stable")[:limit])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dbrt.postproc.blocks import ALL, ONE, ZERO, lowest_bit
 from dbrt.postproc.jit import compiled
 from dbrt.postproc.labels import Ints
 from dbrt.postproc.scores import Sums, span_sum
@@ -20,26 +21,8 @@ _ABOVE, _BELOW, _ON = 0, 1, 2
 # An edge that passes a pixel's centre this closely runs through it; far above rounding.
 _ON_EDGE = 1e-6
 
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SIGN = np.uint64(63)
 _SHIFTS = np.array([1, 2, 4, 8, 16, 32], np.uint64)
-_PAIRS = np.uint64(0x5555555555555555)
-_FOURS = np.uint64(0x3333333333333333)
-_BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
-_ONES = np.uint64(0x0101010101010101)
-_TOP_BYTE = np.uint64(56)
-
-
-@compiled
-def lowest_bit(word: np.uint64) -> int:
-    """The index of the lowest bit set, by counting the zeros below it; 64 where none is."""
-    x = (word & (~word + _ONE)) - _ONE
-    x = x - ((x >> _ONE) & _PAIRS)
-    x = (x & _FOURS) + ((x >> _SHIFTS[1]) & _FOURS)
-    x = (x + (x >> _SHIFTS[2])) & _BYTES
-    return int((x * _ONES) >> _TOP_BYTE)
 
 
 @compiled
@@ -87,7 +70,7 @@ def mark_row(
         ax, ay, bx, by = points[k, 0], points[k, 1], points[following, 0], points[following, 1]
         x = ax + (row - ay) * (bx - ax) / (by - ay)
         column = int(np.floor(x + _ON_EDGE))
-        word, bit = (column + 1) >> 6, _ONE << np.uint64((column + 1) & 63)
+        word, bit = (column + 1) >> 6, ONE << np.uint64((column + 1) & 63)
         if min(ay, by) < row:
             marks[_ABOVE, word] ^= bit
         if row < max(ay, by):
@@ -95,7 +78,7 @@ def mark_row(
             lists[kept, 1] = edge
             kept += 1
         if x - column <= _ON_EDGE:
-            marks[_ON, column >> 6] |= _ONE << np.uint64(column & 63)
+            marks[_ON, column >> 6] |= ONE << np.uint64(column & 63)
         least, most = min(least, column), max(most, column + 1)
     return kept, least, most
 
@@ -107,19 +90,19 @@ def marked_sum(
     """Sum and number of the pixels of a row that its marks enclose; clears the marks."""
     total = count = 0
     start = -1
-    above = below = before = _ZERO
+    above = below = before = ZERO
     for i in range(least >> 6, (most >> 6) + 1):
         above = parities(marks[_ABOVE, i], above)
         below = parities(marks[_BELOW, i], below)
         inside = above | below | marks[_ON, i]
-        marks[:, i] = _ZERO
-        above = _ALL if above >> _SIGN else _ZERO
-        below = _ALL if below >> _SIGN else _ZERO
-        changes = inside ^ ((inside << _ONE) | before)
+        marks[:, i] = ZERO
+        above = ALL if above >> _SIGN else ZERO
+        below = ALL if below >> _SIGN else ZERO
+        changes = inside ^ ((inside << ONE) | before)
         before = inside >> _SIGN
-        while changes != _ZERO:
+        while changes != ZERO:
             column = 64 * i + lowest_bit(changes)
-            changes &= changes - _ONE
+            changes &= changes - ONE
             if start < 0:
                 start = column
                 continue

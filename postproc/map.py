@@ -8,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbrt.errors import InputError
+from dbrt.postproc.blocks import BLOCK, Bytes
 from dbrt.postproc.jit import compiled
 
-Bytes = NDArray[np.uint8]
 
-
-def as_words(map: NDArray[Any]) -> tuple[Bytes, NDArray[np.uint64]]:
-    """The map as bytes, and the same memory as eight-pixel words; copies only where it must.
+def as_bytes(map: NDArray[Any]) -> Bytes:
+    """The map as the kernels read it; copies only where it must.
 
     map      (H, W) uint8 0..255, or float32 or float64 0..1
-    returns  (H, W') uint8 and (H, W' / 8) uint64, W' the next multiple of 8; columns from W on are
-             0
+    returns  (H, W') uint8, C-contiguous, W' the greater of W and BLOCK; columns from W on are 0
 
     Raises InputError where it has another form, or a float map holds NaN or values outside 0..1.
     """
@@ -30,13 +28,11 @@ def as_words(map: NDArray[Any]) -> tuple[Bytes, NDArray[np.uint64]]:
     if map.dtype != np.uint8:
         map = _bytes_of(map)
     height, width = map.shape
-    if width % 8 == 0 and map.flags.c_contiguous:
-        words = map.view(np.uint64)
-        if words.flags.aligned:
-            return map, words
-    padded = np.zeros((height, -(-width // 8) * 8), np.uint8)
+    if width >= BLOCK:
+        return np.ascontiguousarray(map)
+    padded = np.zeros((height, BLOCK), np.uint8)
     padded[:, :width] = map
-    return padded, padded.view(np.uint64)
+    return padded
 
 
 def _bytes_of(map: NDArray[Any]) -> Bytes:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dbrt.postproc.jit import compiled
+from dbrt.postproc.labels import Ints
 
 Points = NDArray[np.float32] | NDArray[np.float64]
 
@@ -21,41 +22,41 @@ def comes_before(points: Points, a: int, b: int) -> bool:
 
 
 @compiled
-def sort_points(points: Points, n: int, order: NDArray[np.int64]) -> None:
+def sort_points(points: Points, n: int, order: Ints) -> None:
     """Sort the first `n` points from top to bottom, then left to right.
 
     points  (>= n, 2), x and y
-    order   (>= n,) int64, written: indices in order
+    order   (>= n, C) int32, column 0 written: indices in order
     """
     for i in range(n):
-        order[i] = i
+        order[i, 0] = i
     # Shell sort: in place, and quick where most is in order, as regions found from the top are.
     gap = 1
     while 3 * gap + 1 < n:
         gap = 3 * gap + 1
     while gap > 0:
         for i in range(gap, n):
-            moved = order[i]
+            moved = order[i, 0]
             at = i
-            while at >= gap and comes_before(points, moved, order[at - gap]):
-                order[at] = order[at - gap]
+            while at >= gap and comes_before(points, moved, order[at - gap, 0]):
+                order[at, 0] = order[at - gap, 0]
                 at -= gap
-            order[at] = moved
+            order[at, 0] = moved
         gap //= 3
 
 
 @compiled
 def reading_order(
-    quads: NDArray[np.float32], n: int, corners: NDArray[np.float32], order: NDArray[np.int64]
+    quads: NDArray[np.float32], n: int, keys: NDArray[np.float64], order: Ints
 ) -> None:
     """Sort the first `n` quads by their topmost, then their leftmost coordinate.
 
-    corners  (R, 2) float32, written: least x and least y of each
-    order    (R,) int64, written: indices in order
+    keys   (>= n, 2) float64, written: least x and least y of each
+    order  (>= n, C) int32, column 0 written: indices in order
     """
     for i in range(n):
         for axis in range(2):
-            corners[i, axis] = quads[i, 0, axis]
-            for k in range(1, 4):
-                corners[i, axis] = min(corners[i, axis], quads[i, k, axis])
-    sort_points(corners, n, order)
+            keys[i, axis] = min(
+                quads[i, 0, axis], quads[i, 1, axis], quads[i, 2, axis], quads[i, 3, axis]
+            )
+    sort_points(keys, n, order)

@@ -19,9 +19,9 @@ _DY = np.array([0, 1, 1, 1, 0, -1, -1, -1], np.int32)
 
 # Words have fewer points than this where their border turns.
 _PIECE = 128
-# What is handed to pyclipper, whose time grows with the square of it where an outline is ragged. An
-# outline that is simplified to 0.2 % of its length can't have more.
-_MOST_CORNERS = 500
+# What is grown, in time that rises with the square of it where an outline is ragged. An outline
+# simplified to 0.2 % of its length can't have more.
+MOST_CORNERS = 500
 
 
 @compiled
@@ -166,25 +166,24 @@ def simplify(contour: Ints, n: int, tolerance: float, stack: Ints, points: Ints,
 def thin_out(
     points: Ints, begin: int, end: int, tolerance: float, contour: Ints, stack: Ints
 ) -> int:
-    """Simplify points[begin:end] in place, more and more coarsely, to _MOST_CORNERS at most.
+    """Simplify points[begin:end] in place, more and more coarsely, to MOST_CORNERS at most.
 
     returns  the new end
     """
-    while True:
+    while end - begin > MOST_CORNERS:
+        tolerance *= 2.0
         n = end - begin
         contour[:n] = points[begin:end]
         end = simplify(contour, n, tolerance, stack, points, begin)
-        if end - begin <= _MOST_CORNERS:
-            return end
-        tolerance *= 2.0
+    return end
 
 
 @compiled
 def area_and_perimeter(points: Ints, begin: int, end: int) -> tuple[float, float]:
     """Area and perimeter of what the outline's pixels cover, in pixels.
 
-    The outline runs half a pixel inside; the strip between adds half the perimeter and a corner
-    square to the area, which is exact for upright rectangles.
+    The outline runs half a pixel inside; the strip between, with round corners, adds half the
+    perimeter and a disc to the area, which is exact where the outline is convex.
     """
     twice, length = 0.0, 0.0
     for k in range(begin, end):
@@ -193,4 +192,4 @@ def area_and_perimeter(points: Ints, begin: int, end: int) -> tuple[float, float
         bx, by = float(points[following, 0]), float(points[following, 1])
         twice += ax * by - bx * ay
         length += np.hypot(bx - ax, by - ay)
-    return abs(twice) / 2 + length / 2 + 1, length + 4
+    return abs(twice) / 2 + length / 2 + np.pi / 4, length + np.pi

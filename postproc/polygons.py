@@ -1,121 +1,236 @@
-"""From a map to outlines: border, simplification, score, pyclipper's offset for what is kept."""
+"""From a map to outlines: border, simplification, score, growth of what is kept."""
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyclipper
 from numpy.typing import NDArray
 
+from dbrt.postproc.blocks import Bytes
+from dbrt.postproc.calipers import HULL_ROOM, smallest_rectangle
+from dbrt.postproc.envelope import NO_ROOM, NOT_GROWN, grow_outline
 from dbrt.postproc.fill import outline_mean
 from dbrt.postproc.jit import compiled
-from dbrt.postproc.labels import C_EXTENTS, C_PIXELS, C_TOP, Ints, gather, label_runs
-from dbrt.postproc.order import reading_order, sort_points
-from dbrt.postproc.outline import area_and_perimeter, follow, simplify, thin_out
-from dbrt.postproc.quads import component_rectangle
-from dbrt.postproc.rectangle import (
-    Floats,
-    area,
-    push,
-    short_side,
-    smallest_rectangle,
-    write_quad,
+from dbrt.postproc.labels import BOTTOM, EXTENTS, FIRST, PIXELS, TOP, Ints, component_mean
+from dbrt.postproc.order import reading_order
+from dbrt.postproc.outline import MOST_CORNERS, area_and_perimeter, follow, simplify, thin_out
+from dbrt.postproc.quads import find_components, too_narrow
+from dbrt.postproc.rectangle import Floats, area, hull_of_rows, short_side, write_quad
+from dbrt.postproc.scores import row_sums, sums_wanted
+from dbrt.postproc.settings import (
+    BY_REGION,
+    COLUMNS,
+    FRAME_HEIGHT,
+    FRAME_WIDTH,
+    MIN_SCORE,
+    MIN_SIDE,
+    ROWS,
+    SCALE_X,
+    SCALE_Y,
+    THRESHOLD,
+    UNCLIP_RATIO,
+    Settings,
 )
-from dbrt.postproc.scores import component_sums, row_sums, sums_wanted
 from dbrt.regions import TextRegions
 
-# Outlines are simplified to 0.2 % of their length, as in the published code. Before they are
-# grown, to one pixel at least: the steps of a slanted edge leave their line by less, lengthen it,
-# and each costs pyclipper time.
+# Outlines are simplified to 0.2 % of their length, as in the published code.
 _TOLERANCE = 0.002
-_GROWN_PX = 1.0
-# pyclipper counts in integers: this many for a pixel. Round joins leave the arc by a quarter pixel
-# at most.
+# A chord lies this far inside its arc at most.
+_CHORD_PX = 0.02
+# pyclipper counts in integers: this many for a pixel.
 _UNITS = 1024
-_ARC_TOLERANCE = 0.25 * _UNITS
 
 Path = list[list[int]]  # x and y of each point, as pyclipper takes and gives them
 
 
+class Outlines(NamedTuple):
+    """Room for outlines; `find_outlines` writes to it.
+
+    contour, stack  (C, 2) int32, scratch
+    points          (C, 2) int32: border pixels x, y, simplified; outline i is
+                    points[offsets[i]:offsets[i + 1]]
+    offsets         (R + 1,) int64
+    distances       (R,) float64: by how many pixels of the map each is to be moved outwards
+    grown           (G, 2) float64: outlines moved outwards, pixels of the frame
+    grown_offsets   (R + 1,) int64: nothing for an outline that is left to pyclipper
+    """
+
+    contour: Ints
+    stack: Ints
+    points: Ints
+    offsets: NDArray[np.int64]
+    distances: Floats
+    grown: Floats
+    grown_offsets: NDArray[np.int64]
+
+
 @compiled
 def find_outlines(
-    words: NDArray[np.uint64],
-    pixels: NDArray[np.uint8],
-    rows: int,
-    columns: int,
-    threshold: int,
-    min_score: float,
-    unclip_ratio: float,
-    min_side: float,
-    by_region: bool,
-    runs: Ints,
-    labels: Ints,
-    components: Ints,
-    extents: Ints,
-    sums: NDArray[np.int64],
+    map: Bytes,
+    settings: Settings,
+    lists: Ints,
     hull: Floats,
     scores: NDArray[np.float32],
     members: Ints,
-    contour: Ints,
-    stack: Ints,
-    points: Ints,
-    offsets: NDArray[np.int64],
-    distances: Floats,
+    room: Outlines,
 ) -> int:
-    """Find the simplified outlines of the regions that score `min_score`; see `find_quads`.
+    """Find the outlines of the regions that score well enough, simplified and grown.
 
-    points     (P, 2) int32, written: border pixels x, y; outline i is points[offsets[i]:offsets[i
-               + 1]]
-    distances  (R,) float64, written: by how many pixels of the map each outline is to be moved
-               outwards
-    returns    number of regions found; -1 where the workspace is too small
+    map, settings, lists, hull  see `find_quads`
+    scores                      (R / 2,) float32, written
+    members                     (R / 2,) int32, written: text pixels of each
+    returns                     number of regions found; -1 where there is not room enough
     """
-    n_runs, n_labels = label_runs(words, rows, columns, threshold, runs, labels)
-    if n_runs < 0:
+    n, base = find_components(map, settings, lists)
+    if n < 0:
         return -1
-    n = gather(runs, n_runs, labels, n_labels, components, extents)
-    if by_region:
-        component_sums(pixels, runs, n_runs, labels, n, sums)
-    rectangle = np.empty(6, np.float64)
-    prefixes = np.empty((0, 0), np.uint32)
+    rows, columns = int(settings[ROWS]), int(settings[COLUMNS])
+    threshold: Any = np.uint8(settings[THRESHOLD])
+    by_region = settings[BY_REGION] != 0.0
+    sums = np.empty((0, 0), np.uint32)
     heads = np.full(rows, -1, np.int32)
     marks = np.zeros((3, columns // 64 + 1), np.uint64)
+    keys = np.empty(MOST_CORNERS, np.int64)
+    work = np.empty((MOST_CORNERS + 2, 6), np.float64)
     read = 0.0
     found = 0
-    offsets[0] = 0
-    for i in range(n):
-        if not component_rectangle(components, i, extents, min_side, hull, rectangle):
+    room.offsets[0] = room.grown_offsets[0] = 0
+    for at in range(base, base + 2 * n, 2):
+        if too_narrow(lists, at, settings[MIN_SIDE]):
             continue
-        left = extents[components[i, C_EXTENTS], 0]
-        n_contour = follow(pixels, rows, columns, threshold, left, components[i, C_TOP], contour)
+        first, top = lists[at + 1, EXTENTS], lists[at, TOP]
+        corners = hull_of_rows(lists, first, top, lists[at, BOTTOM] - top, hull)
+        rectangle = smallest_rectangle(hull, corners)
+        if short_side(rectangle) < settings[MIN_SIDE]:
+            continue
+        n_contour = follow(map, rows, columns, threshold, lists[first, FIRST], top, room.contour)
         if n_contour < 0:
             return -1
-        _, length = area_and_perimeter(contour, 0, n_contour)
+        _, length = area_and_perimeter(room.contour, 0, n_contour)
         # A long, narrow region must not be simplified to a line.
         tolerance = min(_TOLERANCE * length, short_side(rectangle) / 4)
-        begin = offsets[found]
-        end = simplify(contour, n_contour, tolerance, stack, points, begin)
+        begin = room.offsets[found]
+        end = simplify(room.contour, n_contour, tolerance, room.stack, room.points, begin)
         if end < 0:
             return -1
         if by_region:
-            score = sums[i] / (255.0 * components[i, C_PIXELS])
+            score = component_mean(lists, at)
         else:
             read += area(rectangle)
-            if sums_wanted(prefixes, read, rows, columns):
-                prefixes = row_sums(pixels, rows, columns)
-            score = outline_mean(pixels, prefixes, points, begin, end, heads, stack, marks)
-        if score < min_score:
+            if sums_wanted(sums, read, rows, columns):
+                sums = row_sums(map, rows, columns)
+            score = outline_mean(map, sums, room.points, begin, end, heads, room.stack, marks)
+        if score < settings[MIN_SCORE]:
             continue
-        end = thin_out(points, begin, end, max(tolerance, _GROWN_PX), contour, stack)
-        covered, perimeter = area_and_perimeter(points, begin, end)
-        distances[found] = covered * unclip_ratio / perimeter + 0.5
-        scores[found] = score
-        members[found] = components[i, C_PIXELS]
+        end = thin_out(room.points, begin, end, tolerance, room.contour, room.stack)
+        covered, perimeter = area_and_perimeter(room.points, begin, end)
+        distance = covered * settings[UNCLIP_RATIO] / perimeter + 0.5
+        used = room.grown_offsets[found]
+        grown_end = grow_outline(
+            room.points, begin, end, distance, _CHORD_PX, keys, room.stack, work, room.grown, used
+        )
+        if grown_end >= 0:
+            grown_end = to_frame(room.grown, used, grown_end, settings)
+        if grown_end == NO_ROOM:
+            return -1
+        scores[found], members[found] = score, lists[at + 1, PIXELS]
+        room.distances[found] = distance
         found += 1
-        offsets[found] = end
+        room.offsets[found] = end
+        room.grown_offsets[found] = max(grown_end, used)
     return found
+
+
+@compiled
+def cut(points: Floats, begin: int, end: int, axis: int, limit: float, sign: float) -> int:
+    """Cut off what of points[begin:end] has sign * coordinate > sign * limit; in place.
+
+    returns  the new end; NO_ROOM without as many free rows behind; NOT_GROWN where more than one
+             piece may be left
+    """
+    crossings, used = 0, end
+    for k in range(begin, end):
+        following = k + 1 if k + 1 < end else begin
+        a, b = sign * (points[k, axis] - limit), sign * (points[following, axis] - limit)
+        if used + 2 > len(points):
+            return NO_ROOM
+        if a <= 0.0:
+            points[used] = points[k]
+            used += 1
+        if (a <= 0.0) != (b <= 0.0):
+            crossings += 1
+            for c in range(2):
+                points[used, c] = (points[k, c] * b - points[following, c] * a) / (b - a)
+            points[used, axis] = limit
+            used += 1
+    if crossings > 2:
+        return NOT_GROWN
+    for k in range(end, used):
+        points[begin + k - end] = points[k]
+    return begin + used - end
+
+
+@compiled
+def to_frame(points: Floats, begin: int, end: int, settings: Settings) -> int:
+    """Scale points[begin:end] to the frame and clip them to it; returns as `cut` does."""
+    scale = settings[SCALE_X], settings[SCALE_Y]
+    sides = settings[FRAME_WIDTH], settings[FRAME_HEIGHT]
+    for axis in range(2):
+        low, high = np.inf, -np.inf
+        for k in range(begin, end):
+            points[k, axis] *= scale[axis]
+            low, high = min(low, points[k, axis]), max(high, points[k, axis])
+        if low < 0.0:
+            end = cut(points, begin, end, axis, 0.0, -1.0)
+        if high > sides[axis] and end >= 0:
+            end = cut(points, begin, end, axis, sides[axis], 1.0)
+        if end < 0:
+            break
+    return end
+
+
+@compiled
+def corner_turn(hull: Floats, a: int, b: int, x: float, y: float) -> float:
+    """Above 0 where (x, y) lies clockwise of the line from row `a` to row `b`."""
+    dx, dy = hull[b, 0] - hull[a, 0], hull[b, 1] - hull[a, 1]
+    return float(dx * (y - hull[a, 1]) - dy * (x - hull[a, 0]))
+
+
+@compiled
+def hull_of_polygon(points: Floats, hull: Floats) -> tuple[int, int]:
+    """The convex hull of a polygon that does not cross itself, clockwise (Melkman 1987).
+
+    points   (n, 2) float64, n >= 3, clockwise
+    hull     (2 * n + 2, 2) float64 or more, written
+    returns  first row and number of corners
+    """
+    n = len(points)
+    start = 0
+    for k in range(n):
+        if points[k, 1] < points[start, 1] or (
+            points[k, 1] == points[start, 1] and points[k, 0] < points[start, 0]
+        ):
+            start = k
+    # From the topmost point and its neighbours, which are never in one line.
+    first, last = n - 1, n + 2
+    hull[first] = hull[last] = points[(start + 1) % n]
+    hull[first + 1], hull[first + 2] = points[start - 1], points[start]
+    for k in range(2, n - 1):
+        x, y = points[(start + k) % n]
+        ahead = corner_turn(hull, first, first + 1, x, y)
+        behind = corner_turn(hull, last - 1, last, x, y)
+        if ahead > 0.0 and behind > 0.0:
+            continue
+        while last - first > 2 and corner_turn(hull, first, first + 1, x, y) <= 0.0:
+            first += 1
+        while last - first > 2 and corner_turn(hull, last - 1, last, x, y) <= 0.0:
+            last -= 1
+        first, last = first - 1, last + 1
+        hull[first, 0] = hull[last, 0] = x
+        hull[first, 1] = hull[last, 1] = y
+    return first, last - first
 
 
 @compiled
@@ -131,20 +246,13 @@ def quads_of_outlines(
     points   (P, 2) float64, pixels of the frame; outline i is points[offsets[i]:offsets[i + 1]]
     quads    (N, 4, 2) float32, written
     """
-    rectangle = np.empty(6, np.float64)
-    order = np.empty(len(points), np.int64)
-    hull = np.empty((len(points) + 2, 2), np.float64)
+    longest = 0
     for i in range(len(quads)):
-        own = points[offsets[i] : offsets[i + 1]]
-        sort_points(own, len(own), order)
-        n = 0
-        for k in range(len(own)):
-            n = push(hull, 0, n, own[order[k], 0], own[order[k], 1])
-        base = n - 1
-        for k in range(len(own) - 2, -1, -1):
-            n = push(hull, base, n, own[order[k], 0], own[order[k], 1])
-        # The last corner is the first one again.
-        smallest_rectangle(hull, n - 1, rectangle)
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    hull = np.empty((2 * longest + 4 + HULL_ROOM, 2), np.float64)
+    for i in range(len(quads)):
+        first, n = hull_of_polygon(points[offsets[i] : offsets[i + 1]], hull)
+        rectangle = smallest_rectangle(hull[first:], n)
         write_quad(rectangle, 1.0, 1.0, width, height, quads[i])
 
 
@@ -152,7 +260,7 @@ def quads_of_outlines(
 def in_order(
     points: Floats,
     offsets: NDArray[np.int64],
-    order: NDArray[np.int64],
+    order: Ints,
     arranged: NDArray[np.float32],
     arranged_offsets: NDArray[np.int64],
 ) -> None:
@@ -165,7 +273,7 @@ def in_order(
     used = 0
     arranged_offsets[0] = 0
     for i in range(len(order)):
-        begin, end = offsets[order[i]], offsets[order[i] + 1]
+        begin, end = offsets[order[i, 0]], offsets[order[i, 0] + 1]
         first = begin
         for k in range(begin, end):
             if points[k, 0] + points[k, 1] < points[first, 0] + points[first, 1]:
@@ -196,38 +304,28 @@ def grow(offset: Any, path: Path, distance: float) -> list[Path]:
 
 def new_offset() -> Any:
     """A PyclipperOffset for `grow`."""
-    return pyclipper.PyclipperOffset(2.0, _ARC_TOLERANCE)
+    return pyclipper.PyclipperOffset(2.0, _CHORD_PX * _UNITS)
 
 
-def paths(points: NDArray[np.int32]) -> Path:
-    """Border pixels (P, 2) in pyclipper's units; a pixel's centre lies right and down of its index.
+def grown_in_frame(
+    offset: Any,
+    border: NDArray[np.int32],
+    distance: float,
+    scale: tuple[float, float],
+    width: float,
+    height: float,
+) -> list[NDArray[np.float64]]:
+    """What lies in the frame of an outline moved outwards, by pyclipper; in pixels of the frame.
 
-    All at once, to be cut into outlines: converting them one by one takes several times as long.
+    border  (P, 2) int32 pixels; a pixel's centre lies right and down of its index
     """
-    listed: Path = (points.astype(np.int64) * _UNITS + _UNITS // 2).tolist()
-    return listed
-
-
-def to_frame(
-    outlines: list[Path], scale: tuple[float, float]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points (P, 2) of outlines in pyclipper's units, in pixels of the frame; their offsets."""
-    offsets = _offsets(np.array([len(outline) for outline in outlines], np.int64))
-    numbers = chain.from_iterable(chain.from_iterable(outlines))
-    units = np.fromiter(numbers, np.int64, 2 * int(offsets[-1])).reshape(-1, 2)
-    return units * (np.array(scale) / _UNITS), offsets
-
-
-def beyond(
-    points: NDArray[np.float64], offsets: NDArray[np.int64], width: float, height: float
-) -> NDArray[np.intp]:
-    """The indices of the outlines that are not wholly inside the frame."""
-    low = np.minimum.reduceat(points, offsets[:-1])
-    high = np.maximum.reduceat(points, offsets[:-1])
-    outside: NDArray[np.intp] = np.flatnonzero(
-        (low < 0).any(axis=1) | (high > (width, height)).any(axis=1)
-    )
-    return outside
+    path: Path = (border.astype(np.int64) * _UNITS + _UNITS // 2).tolist()
+    found = []
+    for piece in grow(offset, path, distance):
+        points = np.array(piece) * (np.array(scale) / _UNITS)
+        inside = (points >= 0).all() and (points <= (width, height)).all()
+        found += [points] if inside else clip(points, width, height)
+    return found
 
 
 def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDArray[np.float64]]:
@@ -241,34 +339,12 @@ def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDAr
     return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
 
 
-def clip_all(
-    points: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    sources: NDArray[np.int64],
-    width: float,
-    height: float,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """What lies inside the frame of all outlines: points, offsets, and the source of each piece."""
-    outside = set(beyond(points, offsets, width, height).tolist())
-    if not outside:
-        return points, offsets, sources
-    outlines, kept = [], []
-    for i, source in enumerate(sources):
-        outline = points[offsets[i] : offsets[i + 1]]
-        for piece in clip(outline, width, height) if i in outside else [outline]:
-            outlines.append(piece)
-            kept.append(source)
-    lengths = np.array([len(outline) for outline in outlines], np.int64)
-    joined = np.concatenate(outlines) if outlines else np.empty((0, 2))
-    return joined, _offsets(lengths), np.array(kept, np.int64)
-
-
-def take(
-    points: NDArray[np.float64], offsets: NDArray[np.int64], chosen: NDArray[np.int64]
+def joined(
+    outlines: list[NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points and offsets of some of the outlines."""
-    outlines = [points[offsets[i] : offsets[i + 1]] for i in chosen]
-    return np.concatenate(outlines), _offsets(np.array([len(o) for o in outlines], np.int64))
+    """Outlines one behind the other, and the offsets of each."""
+    lengths = np.cumsum([0] + [len(outline) for outline in outlines])
+    return np.concatenate(outlines), lengths.astype(np.int64)
 
 
 def assemble(
@@ -288,12 +364,9 @@ def assemble(
     n = len(scores)
     quads = np.empty((n, 4, 2), np.float32)
     quads_of_outlines(points, offsets, width, height, quads)
-    order = np.empty(n, np.int64)
-    reading_order(quads, n, np.empty((n, 2), np.float32), order)
+    order = np.empty((n, 1), np.int32)
+    reading_order(quads, n, np.empty((n, 2), np.float64), order)
     arranged, arranged_offsets = np.empty((len(points), 2), np.float32), np.empty_like(offsets)
     in_order(points, offsets, order, arranged, arranged_offsets)
-    return TextRegions(quads[order], scores[order], arranged, arranged_offsets, truncated)
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+    chosen = order[:, 0]
+    return TextRegions(quads[chosen], scores[chosen], arranged, arranged_offsets, truncated)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dbrt.postproc.blocks import Bytes, row_sum
 from dbrt.postproc.jit import compiled
-from dbrt.postproc.labels import COMPONENT, LABEL, ROW, START, STOP, Ints
-from dbrt.postproc.rectangle import U0, U1, UX, UY, V0, V1, Floats, corner
+from dbrt.postproc.rectangle import Rectangle
 
 # A pixel whose centre lies on a side counts; a side of a slanted rectangle runs through centres
 # often, and rounding must not decide. Far above rounding, far below a pixel.
@@ -23,13 +23,13 @@ Sums = NDArray[np.uint32]
 
 
 @compiled
-def row_sums(pixels: NDArray[np.uint8], rows: int, columns: int) -> Sums:
+def row_sums(map: Bytes, rows: int, columns: int) -> Sums:
     """The sums of the beginnings of the map's rows; four bytes a pixel, one pass."""
     sums = np.zeros((rows, columns + 1), np.uint32)
     for row in range(rows):
         total = np.uint32(0)
         for column in range(columns):
-            total += pixels[row, column]
+            total += map[row, column]
             sums[row, column + 1] = total
     return sums
 
@@ -41,83 +41,49 @@ def sums_wanted(sums: Sums, read: float, rows: int, columns: int) -> bool:
 
 
 @compiled
-def span_sum(pixels: NDArray[np.uint8], sums: Sums, row: int, start: int, stop: int) -> int:
-    """The sum of pixels[row, start:stop], from `sums` where they were made."""
+def span_sum(map: Bytes, sums: Sums, row: int, start: int, stop: int) -> int:
+    """The sum of map[row, start:stop], from `sums` where they were made."""
     if len(sums) > 0:
         return int(sums[row, stop]) - int(sums[row, start])
-    total = 0
-    for column in range(start, stop):
-        total += pixels[row, column]
-    return total
+    return row_sum(map, row, start, stop)
 
 
 @compiled
-def row_span(
-    rectangle: Floats, inverse_x: float, inverse_y: float, y: float
-) -> tuple[float, float]:
-    """The interval of x in which the line at height `y` lies in the rectangle or on it.
+def side_bounds(low: float, high: float, along: float, across: float) -> tuple[float, float, float]:
+    """Where two parallel sides cut the lines of pixels: first x, last x, and x by which both move.
 
-    Nothing where the first is greater than the last.
-
-    inverse_x, inverse_y  1 / ux and 1 / uy; 0 where the sides are upright
+    The sides are low <= x * along + y * across <= high. At y = 0; each y adds the third to both.
+    Upright ones, which cut none or all, are nowhere.
     """
-    u, v = y * rectangle[UY], y * rectangle[UX]
-    u0, u1 = rectangle[U0] - _ON_SIDE - u, rectangle[U1] + _ON_SIDE - u
-    v0, v1 = v - rectangle[V1] - _ON_SIDE, v - rectangle[V0] + _ON_SIDE
-    # u0 <= x * ux <= u1 and v0 <= x * uy <= v1
-    a, b = min(u0 * inverse_x, u1 * inverse_x), max(u0 * inverse_x, u1 * inverse_x)
-    c, d = min(v0 * inverse_y, v1 * inverse_y), max(v0 * inverse_y, v1 * inverse_y)
-    if inverse_x == 0.0:
-        a, b = (-np.inf, np.inf) if u0 <= 0.0 <= u1 else (np.inf, -np.inf)
-    if inverse_y == 0.0:
-        c, d = (-np.inf, np.inf) if v0 <= 0.0 <= v1 else (np.inf, -np.inf)
-    return max(a, c), min(b, d)
+    if abs(along) < _UPRIGHT:
+        return -np.inf, np.inf, 0.0
+    a, b = (low - _ON_SIDE) / along, (high + _ON_SIDE) / along
+    return min(a, b), max(a, b), -across / along
 
 
 @compiled
-def rectangle_mean(
-    pixels: NDArray[np.uint8], sums: Sums, rows: int, columns: int, rectangle: Floats
-) -> float:
+def rectangle_mean(map: Bytes, sums: Sums, rows: int, columns: int, rectangle: Rectangle) -> float:
     """The mean of the map over the pixels with their centre in the rectangle, 0..1; 0 without any.
 
-    pixels  (H, W) uint8; only the first `rows` rows and `columns` columns count
-    sums    of the map's rows; see `span_sum`
+    map   (H, W) uint8, W >= 64; only the first `rows` rows and `columns` columns count
+    sums  of the map's rows; see `span_sum`
     """
-    top, bottom = np.inf, -np.inf
-    for k in range(4):
-        y = corner(rectangle, k)[1]
-        top, bottom = min(top, y), max(bottom, y)
-    ux, uy = rectangle[UX], rectangle[UY]
-    inverse_x = 1.0 / ux if abs(ux) > _UPRIGHT else 0.0
-    inverse_y = 1.0 / uy if abs(uy) > _UPRIGHT else 0.0
+    ux, uy, u0, u1, v0, v1 = rectangle
+    # Of the y of its corners, u * uy + v * ux.
+    top = min(u0 * uy, u1 * uy) + min(v0 * ux, v1 * ux)
+    bottom = max(u0 * uy, u1 * uy) + max(v0 * ux, v1 * ux)
+    first_u, last_u, step_u = side_bounds(u0, u1, ux, uy)
+    first_v, last_v, step_v = side_bounds(v0, v1, -uy, ux)
+    begin = max(int(np.ceil(top - 0.5 - _ON_SIDE)), 0)
+    end = min(int(np.floor(bottom - 0.5 + _ON_SIDE)) + 1, rows)
     total = count = 0
-    for row in range(max(int(np.floor(top)), 0), min(int(np.ceil(bottom)), rows)):
-        first, last = row_span(rectangle, inverse_x, inverse_y, row + 0.5)
-        first, last = max(first, 0.5), min(last, columns - 0.5)
+    for row in range(begin, end):
+        y = row + 0.5
+        first = max(first_u + step_u * y, first_v + step_v * y, 0.5)
+        last = min(last_u + step_u * y, last_v + step_v * y, columns - 0.5)
         if first > last:
             continue
         start, stop = int(np.ceil(first - 0.5)), int(np.floor(last - 0.5)) + 1
-        total += span_sum(pixels, sums, row, start, stop)
+        total += span_sum(map, sums, row, start, stop)
         count += stop - start
     return total / (255.0 * count) if count > 0 else 0.0
-
-
-@compiled
-def component_sums(
-    pixels: NDArray[np.uint8],
-    runs: Ints,
-    n_runs: int,
-    labels: Ints,
-    n: int,
-    sums: NDArray[np.int64],
-) -> None:
-    """Add up the map over the pixels of each of the `n` components.
-
-    sums  (R,) int64, written
-    """
-    sums[:n] = 0
-    for i in range(n_runs):
-        total = 0
-        for column in range(runs[i, START], runs[i, STOP]):
-            total += pixels[runs[i, ROW], column]
-        sums[labels[runs[i, LABEL], COMPONENT]] += total

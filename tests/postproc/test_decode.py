@@ -9,7 +9,7 @@ import pytest
 
 from dbrt.errors import InputError, UsageError
 from dbrt.postproc import decode
-from dbrt.postproc.workspace import Workspace
+from dbrt.postproc.workspace import of_this_thread
 
 
 def bar(shape=(64, 96), top=20, left=30, height=10, width=40, value=255):
@@ -111,7 +111,7 @@ def test_a_huge_workspace_is_not_kept(monkeypatch):
 
     def work():
         decode(probability)
-        worker_capacity.append(Workspace.of_this_thread().capacity)
+        worker_capacity.append(of_this_thread().capacity)
 
     thread = threading.Thread(target=work)
     thread.start()

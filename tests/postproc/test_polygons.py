@@ -128,12 +128,28 @@ def test_an_empty_map_has_no_polygons():
     assert found.polygons == []
 
 
-def test_rejected_regions_never_reach_pyclipper(monkeypatch, text_map):
+def hook(probability, left, value):
+    """A spiral of one and a quarter turns: what only pyclipper grows."""
+    for top, start, stop, width in ((10, 0, 60, 6), (64, 0, 60, 6), (30, 20, 60, 6)):
+        probability[top : top + width, left + start : left + stop] = value
+    probability[10:70, left : left + 6] = value
+    probability[30:70, left + 54 : left + 60] = value
+    probability[30:54, left + 20 : left + 26] = value
+
+
+def test_pyclipper_grows_what_can_not_be_grown_here_and_nothing_rejected(monkeypatch):
     calls = []
-    grow = decode.__globals__["grow"]
-    monkeypatch.setitem(decode.__globals__, "grow", lambda *args: calls.append(args) or grow(*args))
-    found = decode(text_map(1, 60), output="polygon", min_score=0.7)
-    assert 0 < len(calls) <= len(found)
+    grow = decode.__globals__["grown_in_frame"]
+    monkeypatch.setitem(
+        decode.__globals__, "grown_in_frame", lambda *args: calls.append(1) or grow(*args)
+    )
+    probability = np.zeros((96, 320), np.uint8)
+    hook(probability, 20, 250)
+    hook(probability, 120, 150)
+    probability[40:60, 220:300] = 250
+    found = decode(probability, output="polygon", min_score=0.8, score="region", unclip_ratio=0.5)
+    assert len(found) == 2
+    assert len(calls) == 1
 
 
 def test_of_too_many_outlines_the_largest_are_kept():
