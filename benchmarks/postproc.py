@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import cv2
@@ -26,6 +29,8 @@ OnStep = Callable[[str, int, int], None]
 QUADS, POLYGONS = "dbrt quads", "dbrt polygons"
 PAPER_QUADS, PAPER_POLYGONS = "OpenCV + pyclipper quads", "OpenCV + pyclipper polygons"
 RAPIDOCR = "RapidOCR DBPostProcess"
+# Maps that are decoded at once, and how often in a row each.
+THREADS, _DECODES = 4, 100
 CONTOURS, FLOOR = "cv2.findContours alone", "numpy map > t"
 
 
@@ -40,6 +45,19 @@ class TimedMap:
     def size(self) -> int:
         """The longest side in pixels."""
         return int(max(self.map.shape))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """As many maps as threads, one each: milliseconds one after the other, and at once.
+
+    cores  that this process may use; more threads than that gain nothing
+    """
+
+    threads: int
+    cores: int
+    one_ms: float
+    all_ms: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,35 @@ def time_postproc(
                 spread = Spread.of(times)
                 rows.append(PostprocRow(index, timed.kind, timed.size, regions, name, spread))
     return rows
+
+
+def time_threads(maps: Sequence[Map], thresholds: Thresholds, *, rounds: int = 5) -> Scaling:
+    """Decode each map many times: all by one thread, then each by a thread of its own.
+
+    returns  medians over the rounds, for one decode of every map
+    """
+    options: dict[str, Any] = vars(thresholds)
+
+    def work(map: Map) -> None:
+        for _ in range(_DECODES):
+            decode(map, **options)
+
+    one, many = [], []
+    with ThreadPoolExecutor(len(maps)) as pool:
+        list(pool.map(work, maps))
+        for _ in range(rounds):
+            started = time.perf_counter()
+            for map in maps:
+                work(map)
+            between = time.perf_counter()
+            list(pool.map(work, maps))
+            one.append(between - started)
+            many.append(time.perf_counter() - between)
+    per_decode = 1000 / _DECODES
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return Scaling(len(maps), cores, median(one) * per_decode, median(many) * per_decode)
 
 
 def contenders(map: Map, thresholds: Thresholds) -> dict[str, Contender]:

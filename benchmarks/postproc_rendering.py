@@ -9,7 +9,7 @@ from typing import Any
 
 from dbrt.benchmarks.machine import BUSY_LOAD
 from dbrt.benchmarks.postproc import CONTOURS, FLOOR, RAPIDOCR, PostprocRow
-from dbrt.benchmarks.postproc_report import PostprocReport, cells, ratios
+from dbrt.benchmarks.postproc_report import PostprocReport, Ratio, cells, ratios
 from dbrt.benchmarks.rendering import markdown_line, provenance
 from dbrt.errors import OutputError
 from dbrt.evaluation.plot import require_matplotlib
@@ -28,7 +28,7 @@ def table(report: PostprocReport) -> list[list[str]]:
 
 def notes(report: PostprocReport) -> list[str]:
     """Return what a reader has to know, and the ratios, a line each."""
-    run, used = report.provenance, report.thresholds
+    run, used, scaling = report.provenance, report.thresholds, report.scaling
     lines = [
         f"Medians over the maps of a column; each map's time is the median of {run.rounds} turns, "
         "in which all contenders follow each other, in another order each time.",
@@ -38,11 +38,14 @@ def notes(report: PostprocReport) -> list[str]:
         f"{CONTOURS}: on the map thresholded before. {FLOOR}: one reading of the map.",
         *(
             f"{one.peer} takes {one.times:.2f} times as long as {one.ours} ({one.least:.2f} to "
-            f"{one.most:.2f}; {one.which}, {one.maps} maps, geometric mean)."
+            f"{one.most:.2f}; {one.which}, {one.maps} maps, geometric mean).{_goal(one)}"
             for one in ratios(report.rows)
         ),
-        f"From the start of a process to its first decoded map: {report.first_map_s:.2f} s, with "
-        "kernels in the cache.",
+        f"{scaling.threads} maps by {scaling.threads} threads on {scaling.cores} cores: "
+        f"{scaling.all_ms:.3f} ms at once, {scaling.one_ms:.3f} ms one after the other, "
+        f"{scaling.one_ms / scaling.all_ms:.2f} times as quick.",
+        f"From the start of a process to its first decoded map: {report.first_map_s:.2f} s with "
+        f"kernels in the cache, {report.first_map_cold_s:.1f} s where they are compiled first.",
     ]
     if all(row.contender != RAPIDOCR for row in report.rows):
         lines.append("RapidOCR is not installed: python -m pip install 'dbrt[bench]' adds it.")
@@ -52,6 +55,13 @@ def notes(report: PostprocReport) -> list[str]:
             "run): the times are longer than on a free one."
         )
     return lines
+
+
+def _goal(ratio: Ratio) -> str:
+    if ratio.goal is None:
+        return ""
+    limit = "at least" if ratio.at_least else "at most"
+    return f" Goal: {limit} {ratio.goal:g}, {'reached' if ratio.reached else 'not reached'}."
 
 
 def markdown(report: PostprocReport) -> str:
