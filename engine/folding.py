@@ -29,9 +29,10 @@ def fold_places(proto: onnx.ModelProto) -> None:
     graph = proto.graph
     if all(node.op_type != "Shape" for node in graph.node):
         return
+    inferred = shape_inference.infer_shapes(proto).graph
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in shape_inference.infer_shapes(proto).graph.value_info
+        for value in [*inferred.input, *inferred.value_info]
     }
     weights = {tensor.name: tensor for tensor in graph.initializer}
     places: dict[str, NDArray[Any]] = {}
@@ -51,6 +52,15 @@ def fold_places(proto: onnx.ModelProto) -> None:
             places[node.output[0]] = _run(node, inputs)
         else:
             kept.append(node)
+    _replace(graph, kept, places)
+
+
+def _replace(
+    graph: onnx.GraphProto, kept: list[onnx.NodeProto], places: dict[str, NDArray[Any]]
+) -> None:
+    """Leave the nodes `kept` in the graph, with what they need of `places` as constants."""
+    from onnx import numpy_helper
+
     del graph.node[:]
     graph.node.extend(kept)
     used = {name for node in kept for name in node.input}

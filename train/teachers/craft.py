@@ -70,9 +70,7 @@ def build_craft(width: int = WIDTH) -> Any:
         levels.append(x)
     # The published code's activations work in place: three of the four levels are what follows
     # the next slice's ReLU, the last is not.
-    levels = [layers.ReLU(name=f"level{i}")(level) for i, level in enumerate(levels[:3])] + levels[
-        3:
-    ]
+    levels[:3] = [layers.ReLU(name=f"level{i}")(level) for i, level in enumerate(levels[:3])]
     x = layers.MaxPooling2D(3, 1, padding="same", name="dilated_pool")(levels[3])
     x = _conv(x, "basenet_slice5_1", 16 * width, 3, dilation=6)
     x = _conv(x, "basenet_slice5_2", 16 * width, 1)

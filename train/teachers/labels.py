@@ -62,12 +62,7 @@ def write_labels(
     be written.
     """
     tally = Tally()
-    images, truths = out / "images", out / "gts"
-    try:
-        for folder in (images, truths):
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise unwritable(out, exc) from None
+    images, truths = _folders(out)
     for done, path in enumerate(pictures, start=1):
         truth = truths / f"gt_{path.stem}.txt"
         if not truth.exists():
@@ -84,6 +79,16 @@ def write_labels(
             tally.dont_care += len(kept) - care
         progress(done)
     return tally
+
+
+def _folders(out: Path) -> tuple[Path, Path]:
+    folders = out / "images", out / "gts"
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise unwritable(out, exc) from None
+    return folders
 
 
 def _write(
