@@ -180,7 +180,13 @@ def put_arc(
     step     radians, at most, between two of its points
     returns  rows of `grown` used now; NO_ROOM where there are too few
     """
-    angle = np.arctan2(from_x * to_y - from_y * to_x, from_x * to_x + from_y * to_y)
+    if used >= len(grown):
+        return NO_ROOM
+    sine, cosine = from_x * to_y - from_y * to_x, from_x * to_x + from_y * to_y
+    if cosine > 0.0 and sine < 0.9 * step:  # most: less than a step, seen without its angle
+        grown[used, 0], grown[used, 1] = x + radius * from_x, y + radius * from_y
+        return used + 1
+    angle = np.arctan2(sine, cosine)
     # Half a turn, as at the ends of a line, may come out as one the other way.
     angle = np.pi if angle < -1.0 else max(angle, 0.0)
     n = max(int(np.ceil(angle / step)), 1)

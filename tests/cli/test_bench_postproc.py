@@ -27,7 +27,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     frame = np.full((90, 160, 3), 20, np.uint8)
     frame[20:40, 20:80] = 255
     monkeypatch.setattr(postproc_report, "sample_frames", lambda: [frame])
-    monkeypatch.setattr(postproc_report, "time_first_map", lambda: 1.25)
+    monkeypatch.setattr(postproc_report, "time_first_map", lambda: (20.0, 1.25))
     path = runpy.run_path(str(TINY))["write_tiny_model"](tmp_path / "tiny.onnx")
     return ["--model", str(path), "--size", "64", "--rounds", "2"]
 
