@@ -50,8 +50,8 @@ def command(
     """
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists: add --overwrite, or name another file")
-    from dbrt.train.checkpoint import read_checkpoint
     from dbrt.train.backend import default_backend
+    from dbrt.train.checkpoint import read_checkpoint
 
     default_backend()
     state = read_checkpoint(checkpoint)
