@@ -36,13 +36,13 @@ def check_plot(path: Path, *, overwrite: bool = False) -> None:
     Raises RunnerError without matplotlib, UsageError for an ending that it does not draw,
     OutputError where the folder is missing or a file must not be replaced.
     """
-    require_matplotlib()
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--plot {path}: end the name in {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}: make it or write elsewhere")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: is there already: write elsewhere or give --overwrite")
+    require_matplotlib()
 
 
 def write_curve(entries: Sequence[Entry], path: Path) -> None:
