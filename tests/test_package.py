@@ -36,6 +36,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cuda": "cuda-bindings",
     "cv2": "opencv-python-headless",
+    "fontTools": "fonttools",
     "google": "protobuf",
     "prometheus_client": "prometheus-client",
     "tensorrt_rtx": "tensorrt-rtx",
