@@ -80,10 +80,17 @@ class TextRegions:
         return cls(np.empty((0, 4, 2), np.float32), np.empty(0, np.float32), points, offsets)
 
     @classmethod
-    def of_own(cls, quads: Quads, scores: Scores) -> TextRegions:
+    def of_own(
+        cls,
+        quads: Quads,
+        scores: Scores,
+        points: Points | None = None,
+        offsets: Offsets | None = None,
+    ) -> TextRegions:
         """Regions of arrays that nobody else holds, taken as they are.
 
-        quads, scores  as above, C-contiguous and with memory of their own; made read-only
+        quads, scores, points, offsets  as above, C-contiguous and with memory of their own; made
+                                        read-only
         """
         quads.setflags(write=False)
         scores.setflags(write=False)
@@ -91,6 +98,11 @@ class TextRegions:
         fields = regions.__dict__  # past what makes the class immutable
         fields["quads"] = quads
         fields["scores"] = scores
+        if points is not None and offsets is not None:
+            points.setflags(write=False)
+            offsets.setflags(write=False)
+            fields["polygon_points"] = points
+            fields["polygon_offsets"] = offsets
         return regions
 
     @property

@@ -93,11 +93,14 @@ def reach(context: Any, hull: Any, n: Any, first: Any, into: Any) -> Any:
 
 
 @compiled
-def smallest_rectangle(hull: Floats, n: int) -> Rectangle:
+def smallest_rectangle(hull: Floats, n: int, radius: float) -> Rectangle:
     """The rectangle of least area round a convex polygon; of equal ones the longest.
 
-    hull  (n + HULL_ROOM, 2) float64 or more, strictly convex, clockwise, n >= 3; the room is
-          written
+    hull    (n + HULL_ROOM, 2) float64 or more, strictly convex, clockwise, n >= 2; the room is
+            written
+    radius  by how much the polygon is moved outwards first, with round joins. The logarithm of the
+            area is concave in between two sides, round joins or not, so that the smallest rectangle
+            has a side in common even then.
     """
     hull[n, 0], hull[n, 1] = hull[0, 0], hull[0, 1]
     into = n + _SIDES + 1
@@ -113,12 +116,22 @@ def smallest_rectangle(hull: Floats, n: int) -> Rectangle:
         far = hull[into + (lane + 2 * _SIDES) // 2, lane % 2]
         dx, dy = hull[i + 1, 0] - hull[i, 0], hull[i + 1, 1] - hull[i, 1]
         base = hull[i, 1] * dx - hull[i, 0] * dy
-        covered, square = (front - back) * (far - base), dx * dx + dy * dy
+        square = dx * dx + dy * dy
+        more = 2.0 * radius * np.sqrt(square) if radius > 0.0 else 0.0
+        width, height = front - back + more, far - base + more
+        covered = width * height
         gain = best_area * square - covered * best_square
         if gain >= 0.0:
-            side = max(front - back, far - base) ** 2 / square
+            side = max(width, height) ** 2 / square
             if gain > 0.0 or side > best_side:
                 best_area, best_square, best_side = covered, square, side
                 ux, uy, u0, u1, v0, v1 = dx, dy, back, front, base, far
     scale = 1.0 / np.sqrt(best_square)
-    return Rectangle(ux * scale, uy * scale, u0 * scale, u1 * scale, v0 * scale, v1 * scale)
+    return Rectangle(
+        ux * scale,
+        uy * scale,
+        u0 * scale - radius,
+        u1 * scale + radius,
+        v0 * scale - radius,
+        v1 * scale + radius,
+    )

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from dbrt.postproc.blocks import BLOCK
 from dbrt.postproc.map import as_bytes
-from dbrt.postproc.polygons import assemble, find_outlines, grown_in_frame, joined, new_offset
+from dbrt.postproc.polygons import assemble, find_outlines, grown_in_frame, new_offset, quads_round
 from dbrt.postproc.quads import INDEX, MEMBERS, find_quads
 from dbrt.postproc.settings import FRAME_HEIGHT, FRAME_WIDTH, SCALE_X, SCALE_Y, Settings, settings
-from dbrt.postproc.workspace import of_this_thread
+from dbrt.postproc.workspace import Workspace, of_this_thread
 from dbrt.regions import TextRegions
 
 _BYTE = np.dtype(np.uint8)
@@ -100,35 +100,50 @@ def warm_up() -> None:
 def _polygons(pixels: NDArray[np.uint8], wanted: Settings, max_regions: int) -> TextRegions:
     space = of_this_thread()
     while True:
-        room, scores, members = space.outlines, space.scores, space.members
-        found = find_outlines(pixels, wanted, space.lists, space.hull, scores, members, room)
+        room = space.outlines
+        found, left = find_outlines(pixels, wanted, *space.arrays, room)
         if found >= 0:
             break
         space = of_this_thread(4 * space.capacity)
-    width, height = float(wanted[FRAME_WIDTH]), float(wanted[FRAME_HEIGHT])
+    if left > 0 or found > max_regions:
+        return _polygons_by_pieces(space, found, wanted, max_regions)
+    offsets = room.arranged_offsets[: found + 1].copy()
+    points = room.arranged[: offsets[found]].copy()
+    return TextRegions.of_own(
+        space.quads[:found].copy(), space.scores[:found].copy(), points, offsets
+    )
+
+
+def _polygons_by_pieces(
+    space: Workspace, found: int, wanted: Settings, max_regions: int
+) -> TextRegions:
+    """Grow what `find_outlines` left to pyclipper, and keep the largest."""
+    room, half = space.outlines, len(space.quads) // 2
+    members = space.lists[:found, MEMBERS]
     truncated = found > max_regions
-    kept = _largest(members[:found], max_regions) if truncated else np.arange(found)
+    kept = _largest(members, max_regions) if truncated else np.arange(found)
     begins, ends = room.grown_offsets[:found], room.grown_offsets[1 : found + 1]
-    if not truncated and (begins < ends).all():
-        points, offsets = room.grown[: room.grown_offsets[found]], room.grown_offsets[: found + 1]
-        return assemble(points, offsets, scores[:found], width, height, False)
+    width, height = float(wanted[FRAME_WIDTH]), float(wanted[FRAME_HEIGHT])
     scale = float(wanted[SCALE_X]), float(wanted[SCALE_Y])
-    offset, outlines, own = new_offset(), [], []
+    offset, outlines, quads, own = new_offset(), [], [], []
     for i in kept.tolist():
         if begins[i] < ends[i]:
-            pieces = [room.grown[begins[i] : ends[i]]]
+            pieces, round = [room.grown[begins[i] : ends[i]]], space.quads[half + i : half + i + 1]
         else:
             border = room.points[room.offsets[i] : room.offsets[i + 1]]
             pieces = grown_in_frame(offset, border, room.distances[i], scale, width, height)
+            round = quads_round(pieces, width, height) if pieces else space.quads[:0]
         outlines += pieces
+        quads.append(round)
         own += [i] * len(pieces)
-    if len(outlines) > max_regions:
-        chosen = _largest(members[own], max_regions)
-        outlines, own, truncated = [outlines[k] for k in chosen], [own[k] for k in chosen], True
     if not outlines:
         return TextRegions.empty(polygons=True)
-    points, offsets = joined(outlines)
-    return assemble(points, offsets, scores[own], width, height, truncated)
+    together, scores = np.concatenate(quads), space.scores[half:][own]
+    if len(outlines) > max_regions:
+        chosen = _largest(members[own], max_regions)
+        outlines, truncated = [outlines[k] for k in chosen], True
+        together, scores = together[chosen], scores[chosen]
+    return assemble(outlines, together, scores, truncated)
 
 
 def _largest(members: NDArray[np.int32], limit: int) -> NDArray[np.intp]:

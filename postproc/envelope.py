@@ -13,7 +13,6 @@ In the frame of a pocket's side, s runs along it and h outwards, so h <= 0 on th
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dbrt.postproc.jit import compiled
 from dbrt.postproc.labels import Ints
@@ -24,6 +23,9 @@ from dbrt.postproc.rectangle import Floats
 # moved) and from which s on.
 S, H, ALONG, RISE, WHAT, BEGIN = 0, 1, 2, 3, 4, 5
 
+# Columns of the extents (see `labels`) that are free when a hull is made.
+_LEFTMOST, _RIGHTMOST = 2, 3
+
 NOT_GROWN, NO_ROOM = -1, -2
 # px, far above rounding. A side with less of it along the hull's side is upright.
 _EPSILON = 1e-8
@@ -31,37 +33,58 @@ _WALL = 1e-3  # px; where an envelope steps by more than this
 
 
 @compiled
-def hull_of_outline(points: Ints, begin: int, end: int, keys: NDArray[np.int64], hull: Ints) -> int:
+def push_point(points: Ints, begin: int, k: int, base: int, hull: Ints, used: int) -> int:
+    """Append point `k` to the chain hull[base - 1:used]; drop what no longer turns clockwise."""
+    x, y = points[begin + k, 0], points[begin + k, 1]
+    while used > base:
+        ax, ay = points[begin + hull[used - 2, 0], 0], points[begin + hull[used - 2, 0], 1]
+        bx, by = points[begin + hull[used - 1, 0], 0], points[begin + hull[used - 1, 0], 1]
+        if np.int64(bx - ax) * (y - by) - np.int64(by - ay) * (x - bx) > 0:
+            break
+        used -= 1
+    hull[used, 0] = k
+    return used + 1
+
+
+@compiled
+def hull_of_outline(
+    points: Ints, begin: int, end: int, top: int, rows: int, ends: Ints, first: int, hull: Ints
+) -> int:
     """The convex hull of points[begin:end], clockwise: counts from `begin`.
 
-    keys     (end - begin,) int64 or more, scratch
-    hull     (end - begin + 1, C) int32 or more; column 0 written
-    returns  number of corners
+    top, rows    the outline's y are top .. top + rows - 1
+    ends, first  (E, 4) int32; the last two columns are written from row `first` on, a row for each
+                 of the outline's: its leftmost and its rightmost point
+    hull         (end - begin + 1, C) int32 or more; column 0 written
+    returns      number of corners
     """
-    n = end - begin
-    for i in range(n):
-        # By y, then x; coordinates are below 2 ** 20, and so is the number of points.
-        key = (np.int64(points[begin + i, 1]) << 40) | (np.int64(points[begin + i, 0]) << 20) | i
-        at = i
-        while at > 0 and keys[at - 1] > key:
-            keys[at] = keys[at - 1]
-            at -= 1
-        keys[at] = key
+    for k in range(first, first + rows):
+        ends[k, _LEFTMOST] = -1
+    for i in range(end - begin):
+        x, row = points[begin + i, 0], first + points[begin + i, 1] - top
+        if ends[row, _LEFTMOST] < 0:
+            ends[row, _LEFTMOST] = ends[row, _RIGHTMOST] = i
+            continue
+        if x < points[begin + ends[row, _LEFTMOST], 0]:
+            ends[row, _LEFTMOST] = i
+        if x >= points[begin + ends[row, _RIGHTMOST], 0]:
+            ends[row, _RIGHTMOST] = i
+    # Down along the right side, then up along the left one.
     used, base = 0, 1
-    for step in range(2 * n - 1):
-        # Down along the right side, then up along the left one.
-        k = keys[step if step < n else 2 * n - 2 - step] & 0xFFFFF
-        if step == n:
+    for step in range(2 * rows):
+        down = step < rows
+        row = first + (step if down else 2 * rows - 1 - step)
+        k = ends[row, _LEFTMOST]
+        if k < 0:
+            continue
+        if used == 0:
+            hull[0, 0], used = k, 1
+        if step == rows:
             base = used
-        x, y = points[begin + k, 0], points[begin + k, 1]
-        while used > base:
-            ax, ay = points[begin + hull[used - 2, 0], 0], points[begin + hull[used - 2, 0], 1]
-            bx, by = points[begin + hull[used - 1, 0], 0], points[begin + hull[used - 1, 0], 1]
-            if np.int64(bx - ax) * (y - by) - np.int64(by - ay) * (x - bx) > 0:
-                break
-            used -= 1
-        hull[used, 0] = k
-        used += 1
+        if down:
+            k = ends[row, _RIGHTMOST]
+        if k != hull[used - 1, 0]:
+            used = push_point(points, begin, k, base, hull, used)
     return max(used - 1, 1)  # the last corner is the first one again
 
 
@@ -171,33 +194,30 @@ def put_arc(
     to_x: float,
     to_y: float,
     radius: float,
-    step: float,
+    turn: tuple[float, float],
     grown: Floats,
     used: int,
 ) -> int:
     """Append the arc round (x, y), clockwise between two unit vectors, without its end.
 
-    step     radians, at most, between two of its points
+    turn     cosine and sine of the angle, at most, between two of its points
     returns  rows of `grown` used now; NO_ROOM where there are too few
     """
-    if used >= len(grown):
-        return NO_ROOM
-    sine, cosine = from_x * to_y - from_y * to_x, from_x * to_x + from_y * to_y
-    if cosine > 0.0 and sine < 0.9 * step:  # most: less than a step, seen without its angle
-        grown[used, 0], grown[used, 1] = x + radius * from_x, y + radius * from_y
-        return used + 1
-    angle = np.arctan2(sine, cosine)
-    # Half a turn, as at the ends of a line, may come out as one the other way.
-    angle = np.pi if angle < -1.0 else max(angle, 0.0)
-    n = max(int(np.ceil(angle / step)), 1)
-    if used + n > len(grown):
-        return NO_ROOM
-    turn_x, turn_y = np.cos(angle / n), np.sin(angle / n)
-    for _ in range(n):
+    turn_x, turn_y = turn
+    while used < len(grown):
         grown[used, 0], grown[used, 1] = x + radius * from_x, y + radius * from_y
         used += 1
+        if from_x * to_x + from_y * to_y >= turn_x:
+            return used
         from_x, from_y = from_x * turn_x - from_y * turn_y, from_x * turn_y + from_y * turn_x
-    return used
+    return NO_ROOM
+
+
+@compiled
+def arc_side(work: Floats, i: int, s: float, radius: float) -> tuple[float, float]:
+    """The unit vector from point `i` of a pocket to its arc at `s`, along and out."""
+    a = min(max((s - work[i, S]) / radius, -1.0), 1.0)
+    return a, np.sqrt(1.0 - a * a)
 
 
 @compiled
@@ -210,7 +230,7 @@ def put_pocket(
     work: Floats,
     depth: int,
     radius: float,
-    step: float,
+    turn: tuple[float, float],
     grown: Floats,
     used: int,
 ) -> int:
@@ -234,9 +254,8 @@ def put_pocket(
             used += 1
             continue
         i = what >> 1
-        a = min(max((first - work[i, S]) / radius, -1.0), 1.0)
-        b = min(max((last - work[i, S]) / radius, -1.0), 1.0)
-        ah, bh = np.sqrt(1.0 - a * a), np.sqrt(1.0 - b * b)
+        a, ah = arc_side(work, i, first, radius)
+        b, bh = arc_side(work, i, last, radius)
         used = put_arc(
             x + work[i, S] * ux + work[i, H] * uy,
             y + work[i, S] * uy - work[i, H] * ux,
@@ -245,7 +264,7 @@ def put_pocket(
             b * ux + bh * uy,
             b * uy - bh * ux,
             radius,
-            step,
+            turn,
             grown,
             used,
         )
@@ -279,14 +298,31 @@ def pocket_points(
 
 
 @compiled
-def grow_outline(
+def unit(x: float, y: float) -> tuple[float, float, float]:
+    """The unit vector along (x, y), and its length."""
+    length = np.sqrt(x * x + y * y)
+    return x / length, y / length, length
+
+
+@compiled
+def goes_round_once(hull: Ints, n: int, m: int) -> bool:
+    """Whether the hull's `n` corners follow each other as on the outline, which has `m` points."""
+    turns = 0
+    for k in range(n):
+        step = hull[k + 1 if k + 1 < n else 0, 0] - hull[k, 0]
+        turns += step if step >= 0 else step + m
+    return turns == m
+
+
+@compiled
+def grow_outline(  # noqa: PLR0911
     points: Ints,
     begin: int,
     end: int,
+    hull: Ints,
+    n: int,
     radius: float,
     tolerance: float,
-    keys: NDArray[np.int64],
-    hull: Ints,
     work: Floats,
     grown: Floats,
     used: int,
@@ -294,48 +330,57 @@ def grow_outline(
     """Append the outline points[begin:end], moved outwards by `radius`, to grown[:used].
 
     points     (P, 2) int32, pixels whose centres are the outline, clockwise
-    tolerance  px that a chord may lie inside its arc
-    keys       (n,) int64, hull (n + 1, C) int32, work (n + 2, 6) float64: scratch
+    hull, n    its convex hull; see `hull_of_outline`
+    tolerance  px that a chord may lie inside its arc, or a corner outside
+    work       (end - begin + 2, 6) float64, scratch
     grown      (G, 2) float64, pixels of the map, from their corners
     returns    rows of `grown` used now; NOT_GROWN, or NO_ROOM where G is too small
     """
-    step = 2.0 * np.arccos(max(1.0 - tolerance / radius, 0.0))
-    n, m = hull_of_outline(points, begin, end, keys, hull), end - begin
+    m = end - begin
+    half = max(1.0 - tolerance / radius, 0.5)
+    turn = 2.0 * half * half - 1.0, 2.0 * half * np.sqrt(1.0 - half * half)
     if n == 1:
         x, y = points[begin, 0] + 0.5, points[begin, 1] + 0.5
-        used = put_arc(x, y, 0.0, -1.0, 0.0, 1.0, radius, step, grown, used)
-        return put_arc(x, y, 0.0, 1.0, 0.0, -1.0, radius, step, grown, used) if used > 0 else used
-    turns = 0
-    for k in range(n):
-        turns += (hull[(k + 1) % n, 0] - hull[k, 0]) % m
-    if turns != m:
+        used = put_arc(x, y, 0.0, -1.0, 0.0, 1.0, radius, turn, grown, used)
+        return put_arc(x, y, 0.0, 1.0, 0.0, -1.0, radius, turn, grown, used) if used > 0 else used
+    if not goes_round_once(hull, n, m):
         return NOT_GROWN  # the outline crosses itself
     last = begin + hull[n - 1, 0]
-    px, py = float(points[last, 0]), float(points[last, 1])
     at = begin + hull[0, 0]
     x, y = float(points[at, 0]), float(points[at, 1])
-    length = np.hypot(x - px, y - py)
-    before_x, before_y = (x - px) / length, (y - py) / length
+    ux, uy, length = unit(x - points[last, 0], y - points[last, 1])
+    pocket = (hull[0, 0] - hull[n - 1, 0]) % m != 1
     for k in range(n):
-        first, following = hull[k, 0], hull[(k + 1) % n, 0]
+        first, following = hull[k, 0], hull[k + 1 if k + 1 < n else 0, 0]
         qx, qy = float(points[begin + following, 0]), float(points[begin + following, 1])
-        length = np.hypot(qx - x, qy - y)
-        ux, uy = (qx - x) / length, (qy - y) / length
+        before_x, before_y, after_pocket = ux, uy, pocket
+        ux, uy, length = unit(qx - x, qy - y)
+        count = following - first + (1 if following > first else m + 1)
+        pocket = count > 2
+        if used + 2 > len(grown):
+            return NO_ROOM
         # Outwards of u is (uy, -ux).
         cx, cy = x + 0.5, y + 0.5
-        used = put_arc(cx, cy, before_y, -before_x, uy, -ux, radius, step, grown, used)
-        if used < 0 or used >= len(grown):
-            return NO_ROOM
-        count = (following - first) % m + 1
-        if count == 2:
-            grown[used, 0], grown[used, 1] = cx + radius * uy, cy - radius * ux
+        cosine = before_x * ux + before_y * uy
+        if cosine >= turn[0] and not pocket and not after_pocket:
+            # Two sides that turn so little meet near enough to the arc between them.
+            reach = radius / (1.0 + cosine)
+            grown[used, 0] = cx + reach * (before_y + uy)
+            grown[used, 1] = cy - reach * (before_x + ux)
             used += 1
         else:
+            used = put_arc(cx, cy, before_y, -before_x, uy, -ux, radius, turn, grown, used)
+            if used < 0 or used >= len(grown):
+                return NO_ROOM
+            if not pocket:
+                grown[used, 0], grown[used, 1] = cx + radius * uy, cy - radius * ux
+                used += 1
+        if pocket:
             if not pocket_points(points, begin, end, first, count, ux, uy, work):
                 return NOT_GROWN
             depth = envelope(work, count, radius)
-            used = put_pocket(cx, cy, ux, uy, length, work, depth, radius, step, grown, used)
+            used = put_pocket(cx, cy, ux, uy, length, work, depth, radius, turn, grown, used)
             if used < 0:
                 return NO_ROOM
-        x, y, before_x, before_y = qx, qy, ux, uy
+        x, y = qx, qy
     return used

@@ -191,5 +191,5 @@ def area_and_perimeter(points: Ints, begin: int, end: int) -> tuple[float, float
         ax, ay = float(points[k, 0]), float(points[k, 1])
         bx, by = float(points[following, 0]), float(points[following, 1])
         twice += ax * by - bx * ay
-        length += np.hypot(bx - ax, by - ay)
+        length += np.sqrt((bx - ax) ** 2 + (by - ay) ** 2)
     return abs(twice) / 2 + length / 2 + np.pi / 4, length + np.pi

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from dbrt.postproc.blocks import Bytes
 from dbrt.postproc.calipers import HULL_ROOM, smallest_rectangle
-from dbrt.postproc.envelope import NO_ROOM, NOT_GROWN, grow_outline
+from dbrt.postproc.envelope import NO_ROOM, NOT_GROWN, grow_outline, hull_of_outline
 from dbrt.postproc.fill import outline_mean
 from dbrt.postproc.jit import compiled
 from dbrt.postproc.labels import BOTTOM, EXTENTS, FIRST, PIXELS, TOP, Ints, component_mean
 from dbrt.postproc.order import reading_order
 from dbrt.postproc.outline import MOST_CORNERS, area_and_perimeter, follow, simplify, thin_out
-from dbrt.postproc.quads import find_components, too_narrow
-from dbrt.postproc.rectangle import Floats, area, hull_of_rows, short_side, write_quad
+from dbrt.postproc.quads import MEMBERS, find_components, too_narrow
+from dbrt.postproc.rectangle import Floats, Rectangle, area, hull_of_rows, short_side, write_quad
 from dbrt.postproc.scores import row_sums, sums_wanted
 from dbrt.postproc.settings import (
     BY_REGION,
@@ -37,7 +37,7 @@ from dbrt.regions import TextRegions
 
 # Outlines are simplified to 0.2 % of their length, as in the published code.
 _TOLERANCE = 0.002
-# A chord lies this far inside its arc at most.
+# A chord lies this far inside its arc at most; a corner in place of an arc, this far outside.
 _CHORD_PX = 0.02
 # pyclipper counts in integers: this many for a pixel.
 _UNITS = 1024
@@ -55,6 +55,8 @@ class Outlines(NamedTuple):
     distances       (R,) float64: by how many pixels of the map each is to be moved outwards
     grown           (G, 2) float64: outlines moved outwards, pixels of the frame
     grown_offsets   (R + 1,) int64: nothing for an outline that is left to pyclipper
+    arranged        (G, 2) float32: grown outlines in order, each from its least x + y on
+    arranged_offsets  (R + 1,) int64
     """
 
     contour: Ints
@@ -64,57 +66,60 @@ class Outlines(NamedTuple):
     distances: Floats
     grown: Floats
     grown_offsets: NDArray[np.int64]
+    arranged: NDArray[np.float32]
+    arranged_offsets: NDArray[np.int64]
 
 
 @compiled
-def find_outlines(
+def find_outlines(  # noqa: PLR0915 - one pass, and each call is entered with cold caches
     map: Bytes,
     settings: Settings,
     lists: Ints,
     hull: Floats,
+    quads: NDArray[np.float32],
     scores: NDArray[np.float32],
-    members: Ints,
     room: Outlines,
-) -> int:
+) -> tuple[int, int]:
     """Find the outlines of the regions that score well enough, simplified and grown.
 
     map, settings, lists, hull  see `find_quads`
-    scores                      (R / 2,) float32, written
-    members                     (R / 2,) int32, written: text pixels of each
-    returns                     number of regions found; -1 where there is not room enough
+    quads, scores  written: regions in order in the first half, as they were found in the second;
+                   a quad is the smallest rectangle round the outline, grown, scaled and clipped
+    returns        number of regions found, -1 where there is not room enough; and how many of them
+                   are left to pyclipper
     """
     n, base = find_components(map, settings, lists)
     if n < 0:
-        return -1
+        return -1, 0
     rows, columns = int(settings[ROWS]), int(settings[COLUMNS])
     threshold: Any = np.uint8(settings[THRESHOLD])
     by_region = settings[BY_REGION] != 0.0
     sums = np.empty((0, 0), np.uint32)
     heads = np.full(rows, -1, np.int32)
     marks = np.zeros((3, columns // 64 + 1), np.uint64)
-    keys = np.empty(MOST_CORNERS, np.int64)
     work = np.empty((MOST_CORNERS + 2, 6), np.float64)
     read = 0.0
-    found = 0
+    half, found, left = len(quads) // 2, 0, 0
     room.offsets[0] = room.grown_offsets[0] = 0
     for at in range(base, base + 2 * n, 2):
         if too_narrow(lists, at, settings[MIN_SIDE]):
             continue
         first, top = lists[at + 1, EXTENTS], lists[at, TOP]
-        corners = hull_of_rows(lists, first, top, lists[at, BOTTOM] - top, hull)
-        rectangle = smallest_rectangle(hull, corners)
+        height = lists[at, BOTTOM] - top
+        corners = hull_of_rows(lists, first, top, height, hull)
+        rectangle = smallest_rectangle(hull, corners, 0.0)
         if short_side(rectangle) < settings[MIN_SIDE]:
             continue
         n_contour = follow(map, rows, columns, threshold, lists[first, FIRST], top, room.contour)
         if n_contour < 0:
-            return -1
-        _, length = area_and_perimeter(room.contour, 0, n_contour)
+            return -1, 0
+        _, perimeter = area_and_perimeter(room.contour, 0, n_contour)
         # A long, narrow region must not be simplified to a line.
-        tolerance = min(_TOLERANCE * length, short_side(rectangle) / 4)
+        tolerance = min(_TOLERANCE * perimeter, short_side(rectangle) / 4)
         begin = room.offsets[found]
         end = simplify(room.contour, n_contour, tolerance, room.stack, room.points, begin)
         if end < 0:
-            return -1
+            return -1, 0
         if by_region:
             score = component_mean(lists, at)
         else:
@@ -127,20 +132,73 @@ def find_outlines(
         end = thin_out(room.points, begin, end, tolerance, room.contour, room.stack)
         covered, perimeter = area_and_perimeter(room.points, begin, end)
         distance = covered * settings[UNCLIP_RATIO] / perimeter + 0.5
+        corners = hull_of_outline(room.points, begin, end, top, height, lists, first, room.stack)
         used = room.grown_offsets[found]
         grown_end = grow_outline(
-            room.points, begin, end, distance, _CHORD_PX, keys, room.stack, work, room.grown, used
+            room.points,
+            begin,
+            end,
+            room.stack,
+            corners,
+            distance,
+            _CHORD_PX,
+            work,
+            room.grown,
+            used,
         )
         if grown_end >= 0:
             grown_end = to_frame(room.grown, used, grown_end, settings)
         if grown_end == NO_ROOM:
-            return -1
-        scores[found], members[found] = score, lists[at + 1, PIXELS]
+            return -1, 0
+        left += grown_end == NOT_GROWN
+        write_quad(
+            rectangle_round(room.points, begin, room.stack, corners, distance, hull),
+            settings[SCALE_X],
+            settings[SCALE_Y],
+            settings[FRAME_WIDTH],
+            settings[FRAME_HEIGHT],
+            quads[half + found],
+        )
+        scores[half + found] = score
+        # The runs are not wanted any more, and there is one at least for each component.
+        lists[found, MEMBERS] = lists[at + 1, PIXELS]
         room.distances[found] = distance
         found += 1
         room.offsets[found] = end
         room.grown_offsets[found] = max(grown_end, used)
-    return found
+    arrange(
+        quads[half:],
+        scores[half:],
+        room.grown,
+        room.grown_offsets,
+        found,
+        hull,
+        lists,
+        quads,
+        scores,
+        room.arranged,
+        room.arranged_offsets,
+    )
+    return found, left
+
+
+@compiled
+def rectangle_round(
+    points: Ints, begin: int, corners: Ints, n: int, radius: float, hull: Floats
+) -> Rectangle:
+    """The smallest rectangle round an outline moved outwards by `radius`, pixels of the map.
+
+    points, begin  see `grow_outline`
+    corners, n     its convex hull; see `hull_of_outline`
+    hull           (n + HULL_ROOM, 2) float64, scratch
+    """
+    for k in range(n):
+        for axis in range(2):
+            hull[k, axis] = points[begin + corners[k, 0], axis] + 0.5
+    if n == 1:
+        x, y = hull[0, 0], hull[0, 1]
+        return Rectangle(1.0, 0.0, x - radius, x + radius, y - radius, y + radius)
+    return smallest_rectangle(hull, n, radius)
 
 
 @compiled
@@ -252,37 +310,48 @@ def quads_of_outlines(
     hull = np.empty((2 * longest + 4 + HULL_ROOM, 2), np.float64)
     for i in range(len(quads)):
         first, n = hull_of_polygon(points[offsets[i] : offsets[i + 1]], hull)
-        rectangle = smallest_rectangle(hull[first:], n)
+        rectangle = smallest_rectangle(hull[first:], n, 0.0)
         write_quad(rectangle, 1.0, 1.0, width, height, quads[i])
 
 
 @compiled
-def in_order(
+def arrange(
+    quads: NDArray[np.float32],
+    scores: NDArray[np.float32],
     points: Floats,
     offsets: NDArray[np.int64],
+    n: int,
+    keys: Floats,
     order: Ints,
+    arranged_quads: NDArray[np.float32],
+    arranged_scores: NDArray[np.float32],
     arranged: NDArray[np.float32],
     arranged_offsets: NDArray[np.int64],
 ) -> None:
-    """Copy outlines in this order, each from its point with the least x + y on.
+    """Copy `n` regions in order, each outline from its point with the least x + y on.
 
-    points, offsets    as for `quads_of_outlines`
-    arranged           (P, 2) float32, written
-    arranged_offsets   (N + 1,) int64, written
+    points, offsets  as for `quads_of_outlines`
+    keys             (>= n, 2) float64, scratch
+    order            (>= n, C) int32, column 0 written: indices in order
+    arranged...      written: quads, scores, (P, 2) float32 points and their (n + 1,) int64 offsets
     """
+    reading_order(quads, n, keys, order)
     used = 0
     arranged_offsets[0] = 0
-    for i in range(len(order)):
-        begin, end = offsets[order[i, 0]], offsets[order[i, 0] + 1]
-        first = begin
+    for i in range(n):
+        chosen = order[i, 0]
+        arranged_quads[i] = quads[chosen]
+        arranged_scores[i] = scores[chosen]
+        begin, end = offsets[chosen], offsets[chosen + 1]
+        first, least = begin, np.inf
         for k in range(begin, end):
-            if points[k, 0] + points[k, 1] < points[first, 0] + points[first, 1]:
-                first = k
-        for k in range(begin, end):
-            at = first + k - begin
-            at = at if at < end else at - (end - begin)
-            arranged[used, 0] = points[at, 0]
-            arranged[used, 1] = points[at, 1]
+            if points[k, 0] + points[k, 1] < least:
+                first, least = k, points[k, 0] + points[k, 1]
+        for k in range(first, end):
+            arranged[used, 0], arranged[used, 1] = points[k, 0], points[k, 1]
+            used += 1
+        for k in range(begin, first):
+            arranged[used, 0], arranged[used, 1] = points[k, 0], points[k, 1]
             used += 1
         arranged_offsets[i + 1] = used
 
@@ -339,6 +408,16 @@ def clip(outline: NDArray[np.float64], width: float, height: float) -> list[NDAr
     return [np.array(p, np.float64) / _UNITS for p in pieces if pyclipper.Orientation(p)]
 
 
+def quads_round(
+    outlines: list[NDArray[np.float64]], width: float, height: float
+) -> NDArray[np.float32]:
+    """The smallest rectangle round each outline, clipped to the frame: (N, 4, 2) float32."""
+    points, offsets = joined(outlines)
+    quads = np.empty((len(outlines), 4, 2), np.float32)
+    quads_of_outlines(points, offsets, width, height, quads)
+    return quads
+
+
 def joined(
     outlines: list[NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -348,25 +427,16 @@ def joined(
 
 
 def assemble(
-    points: NDArray[np.float64],
-    offsets: NDArray[np.int64],
+    outlines: list[NDArray[np.float64]],
+    quads: NDArray[np.float32],
     scores: NDArray[np.float32],
-    width: float,
-    height: float,
     truncated: bool,
 ) -> TextRegions:
-    """The regions with these outlines, sorted; the smallest rectangle of each is its quad.
-
-    points, offsets  of N outlines, 3 points at least each, clockwise, pixels of the frame
-    scores           (N,) float32
-    width, height    of the frame in pixels
-    """
+    """The regions with these outlines (3 points at least, clockwise), quads and scores, sorted."""
     n = len(scores)
-    quads = np.empty((n, 4, 2), np.float32)
-    quads_of_outlines(points, offsets, width, height, quads)
-    order = np.empty((n, 1), np.int32)
-    reading_order(quads, n, np.empty((n, 2), np.float64), order)
-    arranged, arranged_offsets = np.empty((len(points), 2), np.float32), np.empty_like(offsets)
-    in_order(points, offsets, order, arranged, arranged_offsets)
-    chosen = order[:, 0]
-    return TextRegions(quads[chosen], scores[chosen], arranged, arranged_offsets, truncated)
+    points, offsets = joined(outlines)
+    keys, order = np.empty((n, 2), np.float64), np.empty((n, 1), np.int32)
+    arranged = np.empty_like(quads), np.empty_like(scores)
+    ragged = np.empty(points.shape, np.float32), np.empty_like(offsets)
+    arrange(quads, scores, points, offsets, n, keys, order, *arranged, *ragged)
+    return TextRegions(*arranged, *ragged, truncated=truncated)

@@ -106,7 +106,7 @@ def find_quads(
             continue
         top = lists[at, TOP]
         corners = hull_of_rows(lists, lists[at + 1, EXTENTS], top, lists[at, BOTTOM] - top, hull)
-        rectangle = smallest_rectangle(hull, corners)
+        rectangle = smallest_rectangle(hull, corners, 0.0)
         if short_side(rectangle) < min_side:
             continue
         if by_region:

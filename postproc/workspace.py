@@ -6,7 +6,6 @@ import threading
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dbrt.postproc.calipers import HULL_ROOM
 from dbrt.postproc.polygons import Outlines
@@ -47,12 +46,9 @@ class Workspace:
             distances=np.empty(n // 2, np.float64),
             grown=np.empty((8 * n, 2), np.float64),
             grown_offsets=np.empty(n // 2 + 1, np.int64),
+            arranged=np.empty((8 * n, 2), np.float32),
+            arranged_offsets=np.empty(n // 2 + 1, np.int64),
         )
-
-    @cached_property
-    def members(self) -> NDArray[np.int32]:
-        """Text pixels of each outline's region."""
-        return np.empty(self.capacity // 2, np.int32)
 
 
 def of_this_thread(capacity: int = _FIRST_CAPACITY) -> Workspace:

@@ -6,7 +6,7 @@ import numpy as np
 import pyclipper
 import pytest
 
-from dbrt.postproc.envelope import NO_ROOM, NOT_GROWN, grow_outline
+from dbrt.postproc.envelope import NO_ROOM, NOT_GROWN, grow_outline, hull_of_outline
 
 UNITS = 1024
 CHORD_PX = 0.005
@@ -15,9 +15,12 @@ CHORD_PX = 0.005
 def grown(points, radius, room=20000):
     """What `grow_outline` returns, and the points it wrote."""
     n = len(points)
-    scratch = np.empty(n, np.int64), np.empty((n + 1, 2), np.int32), np.empty((n + 2, 6))
+    top, rows = points[:, 1].min(), np.ptp(points[:, 1]) + 1
+    hull = np.empty((n + 1, 2), np.int32)
+    corners = hull_of_outline(points, 0, n, top, rows, np.empty((rows + 7, 4), np.int32), 7, hull)
     out = np.empty((room, 2))
-    used = grow_outline(points, 0, n, radius, CHORD_PX, *scratch, out, 0)
+    work = np.empty((n + 2, 6))
+    used = grow_outline(points, 0, n, hull, corners, radius, CHORD_PX, work, out, 0)
     return used, out[: max(used, 0)]
 
 

@@ -32,9 +32,9 @@ def grown_corners(monkeypatch):
     find = decode.__globals__["find_outlines"]
 
     def find_and_count(*arguments):
-        found = find(*arguments)
+        found, left = find(*arguments)
         corners.extend(np.diff(arguments[-1].offsets[: max(found, 0) + 1]).tolist())
-        return found
+        return found, left
 
     monkeypatch.setitem(decode.__globals__, "find_outlines", find_and_count)
     return corners
