@@ -62,7 +62,7 @@ def decode(
     """
     # What follows is written for few calls: between two frames the network has emptied the caches,
     # and each function that is entered costs more than it seems to.
-    plain = type(map) is np.ndarray and map.dtype is _BYTE and map.flags.c_contiguous
+    plain = type(map) is np.ndarray and map.dtype is _BYTE and map.flags.carray
     pixels = map if plain and map.ndim == 2 and map.shape[1] >= BLOCK else as_bytes(map)
     wanted = settings(
         map.shape,

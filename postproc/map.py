@@ -29,10 +29,24 @@ def as_bytes(map: NDArray[Any]) -> Bytes:
         map = _bytes_of(map)
     height, width = map.shape
     if width >= BLOCK:
-        return np.ascontiguousarray(map)
+        map = np.ascontiguousarray(map)
+        return map if map.flags.writeable else np.asarray(_Writeable(map))
     padded = np.zeros((height, BLOCK), np.uint8)
     padded[:, :width] = map
     return padded
+
+
+class _Writeable:
+    """A read-only array as one that is not, without copying.
+
+    The kernels never write to a map, but numba compiles them anew, for seconds, where the type of
+    an argument says that it is read-only.
+    """
+
+    def __init__(self, map: Bytes) -> None:
+        self._map = map  # the memory lives as long as this does
+        interface = map.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
 def _bytes_of(map: NDArray[Any]) -> Bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from dbrt.errors import InputError, UsageError
 from dbrt.postproc import decode
+from dbrt.postproc.map import as_bytes
 from dbrt.postproc.workspace import of_this_thread
 
 
@@ -270,3 +271,16 @@ def test_threads_do_not_disturb_each_other(text_map):
     for thread in threads:
         thread.join()
     assert all(found == expected[i] for i in range(4) for found in results[i])
+
+
+@pytest.mark.parametrize("output", ["quad", "polygon"])
+def test_a_read_only_map_is_decoded_in_place_by_the_same_kernels(output):
+    kernels = [decode.__globals__[name] for name in ("find_quads", "find_outlines")]
+    probability = np.zeros((64, 96), np.uint8)
+    probability[20:30, 10:60] = 255
+    expected = decode(probability, output=output)
+    variants = [len(kernel.signatures) for kernel in kernels]
+    probability.setflags(write=False)
+    assert decode(probability, output=output) == expected
+    assert [len(kernel.signatures) for kernel in kernels] == variants
+    assert np.shares_memory(as_bytes(probability), probability)
