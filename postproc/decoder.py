@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dbrt.postproc.blocks import BLOCK
 from dbrt.postproc.map import as_bytes
-from dbrt.postproc.polygons import assemble, find_outlines, grown_in_frame, new_offset, quads_round
+from dbrt.postproc.pieces import assemble, grown_in_frame, new_offset, quads_round
+from dbrt.postproc.polygons import find_outlines
 from dbrt.postproc.quads import INDEX, MEMBERS, find_quads
 from dbrt.postproc.settings import FRAME_HEIGHT, FRAME_WIDTH, SCALE_X, SCALE_Y, Settings, settings
 from dbrt.postproc.workspace import Workspace, of_this_thread

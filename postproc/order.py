@@ -60,3 +60,45 @@ def reading_order(
                 quads[i, 0, axis], quads[i, 1, axis], quads[i, 2, axis], quads[i, 3, axis]
             )
     sort_points(keys, n, order)
+
+
+@compiled
+def arrange(
+    quads: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    n: int,
+    keys: NDArray[np.float64],
+    order: Ints,
+    arranged_quads: NDArray[np.float32],
+    arranged_scores: NDArray[np.float32],
+    arranged: NDArray[np.float32],
+    arranged_offsets: NDArray[np.int64],
+) -> None:
+    """Copy `n` regions in order, each outline from its point with the least x + y on.
+
+    points, offsets  (P, 2) float64; outline i is points[offsets[i]:offsets[i + 1]]
+    keys             (>= n, 2) float64, scratch
+    order            (>= n, C) int32, column 0 written: indices in order
+    arranged...      written: quads, scores, (P, 2) float32 points and their (n + 1,) int64 offsets
+    """
+    reading_order(quads, n, keys, order)
+    used = 0
+    arranged_offsets[0] = 0
+    for i in range(n):
+        chosen = order[i, 0]
+        arranged_quads[i] = quads[chosen]
+        arranged_scores[i] = scores[chosen]
+        begin, end = offsets[chosen], offsets[chosen + 1]
+        first, least = begin, np.inf
+        for k in range(begin, end):
+            if points[k, 0] + points[k, 1] < least:
+                first, least = k, points[k, 0] + points[k, 1]
+        for k in range(first, end):
+            arranged[used, 0], arranged[used, 1] = points[k, 0], points[k, 1]
+            used += 1
+        for k in range(begin, first):
+            arranged[used, 0], arranged[used, 1] = points[k, 0], points[k, 1]
+            used += 1
+        arranged_offsets[i + 1] = used
